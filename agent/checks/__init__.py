@@ -1,0 +1,1 @@
+"""The checks that Public runs on a release, one module per kind."""
