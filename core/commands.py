@@ -1,0 +1,506 @@
+"""Every command a person can give: one closed union of what was asked, and one table that says how to ask for it.
+
+The table drives parsing, help, completion, and the platforms' own registration. To add a command: one dataclass in the
+union, one entry in `SPECS`, and its tests; `match` with `assert_never` then points at every place that must handle it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Role: TypeAlias = Literal["viewer", "deployer", "approver", "admin"]
+Group: TypeAlias = Literal["Server Configuration", "Deployment Management", "Monitoring"]
+Where: TypeAlias = Literal["everywhere", "shell"]
+Kind: TypeAlias = Literal[
+    "id", "update", "text", "url", "name", "choice", "stage", "duration", "count", "component", "region", "command"
+]
+"""What an argument is. id: a deployment, perhaps with `#attempt`. update: an id in ALPHA, always without one.
+text: free words. name: one word, or several in quotes. choice: one of `Argument.choices`. command: a name in `SPECS`.
+duration: `1h30m`, in seconds once read. count: a whole number from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the person who pressed a button had before them. A typed command has none and means what is now."""
+
+    attempt: int
+    digest: str
+    run: int
+
+
+# -- server configuration -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    role: Literal["public", "omega"]
+    url: str
+    name: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    pass
+
+
+# -- deployment management: `id` is as typed, `v1` or `v1#2`; see `split_id` ------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    id: str
+    description: str
+    info: str | None = None
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    id: str
+    reason: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    id: str
+    reason: str | None = None
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    id: str
+    text: str
+
+
+# -- monitoring -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    count: int = 10
+    component: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mainframes:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`timeout` is in seconds."""
+
+    id: str
+    stage: str | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    topic: str | None = None
+
+
+Command: TypeAlias = (
+    Configure
+    | Servers
+    | Push
+    | Verify
+    | Approve
+    | Reject
+    | Rollback
+    | Cancel
+    | Retry
+    | Pause
+    | Resume
+    | Note
+    | Status
+    | History
+    | Show
+    | Mainframes
+    | Whoami
+    | Wait
+    | Help
+)
+
+
+# -- how to ask for it ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a command: `name` is the dataclass's field, `label` the word that people see in its place."""
+
+    name: str
+    kind: Kind
+    summary: str
+    label: str
+    required: bool = False
+    repeatable: bool = False
+    flag: str | None = None
+    """`--task`, where it is given by name and may stand anywhere."""
+    choices: tuple[str, ...] = ()
+    limit: int = 64
+    """The longest value, in characters."""
+
+    @property
+    def usage(self) -> str:
+        if self.flag:
+            return f"[{self.flag} {self.label}]" + ("…" if self.repeatable else "")
+        return f"<{self.label}>" if self.required else f"[{self.label}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One command as people meet it. `role` is the least that a person needs, `writes` whether it changes anything."""
+
+    name: str
+    build: Callable[..., Command]
+    summary: str
+    group: Group
+    examples: tuple[str, ...]
+    arguments: tuple[Argument, ...] = ()
+    role: Role = "viewer"
+    writes: bool = False
+    where: Where = "everywhere"
+    ids_in: frozenset[str] | None = None
+    """The stages whose ids complete the command; None where it takes no deployment's id."""
+    tried: tuple[str, ...] = ()
+    """Words people try for it. They are no aliases: they only let the reply name the right command."""
+
+    @property
+    def usage(self) -> str:
+        return " ".join(("deploy", self.name, *(argument.usage for argument in self.arguments)))
+
+    @property
+    def positional(self) -> tuple[Argument, ...]:
+        return tuple(argument for argument in self.arguments if argument.flag is None)
+
+    @property
+    def flags(self) -> dict[str, Argument]:
+        return {argument.flag: argument for argument in self.arguments if argument.flag is not None}
+
+
+STAGES = (
+    "planned", "staging", "staged", "verifying", "awaiting_approval", "scheduled", "deploying", "distributing",
+    "completed", "rejected", "cancelled", "failed", "rolling_back", "rolled_back", "rollback_failed",
+)  # fmt: skip
+"""The names of the stages, as `wait --for` takes them; what leads from one to the next is core.workflow's."""
+
+_ANY = frozenset(STAGES)
+_ENDED = frozenset({"completed", "rejected", "cancelled", "rolled_back"})
+_CANCELLABLE = frozenset({"planned", "staging", "staged", "verifying", "awaiting_approval", "scheduled", "failed"})
+_UNDER_WAY = frozenset(STAGES[1:8])
+_ROLLS_BACK = frozenset({*STAGES[2:9], "failed", "rollback_failed"})
+
+
+def _id() -> Argument:
+    return Argument("id", "id", "the update's id; id#2 for its second attempt", "id", required=True)
+
+
+def _text(name: str, summary: str, *, required: bool = False, limit: int = 500) -> Argument:
+    return Argument(name, "text", summary, name, required=required, limit=limit)
+
+
+SPECS: tuple[Spec, ...] = (
+    Spec(
+        "configure",
+        Configure,
+        "Configure the Public (staging) or OMEGA (production) server.",
+        "Server Configuration",
+        (
+            "deploy configure public http://staging.raos.io Staging",
+            "deploy configure omega https://omega.raos.io Production --region eu",
+        ),
+        (
+            Argument("role", "choice", "which server", "public|omega", required=True, choices=("public", "omega")),
+            Argument("url", "url", "where its agent answers, http or https", "url", required=True, limit=500),
+            Argument("name", "name", "what people call it", "name", required=True),
+            Argument("region", "region", "OMEGA's region, where there are several", "R", flag="--region"),
+        ),
+        role="admin",
+        writes=True,
+        tried=("config", "setup", "set", "server", "url"),
+    ),
+    Spec(
+        "servers",
+        Servers,
+        "List ALPHA, Public and OMEGA: where they are and what they run.",
+        "Server Configuration",
+        ("deploy servers",),
+        tried=("hosts", "environments", "envs"),
+    ),
+    Spec(
+        "push",
+        Push,
+        "Push an update from ALPHA to the Public server.",
+        "Deployment Management",
+        (
+            "deploy push v1.0.0 'New features'",
+            "deploy push patch-v1.2.3 'Security fixes and performance improvements' 'Fixes CVE-2024-001' --task OPS-7",
+        ),
+        (
+            Argument("id", "update", "the update's file name on ALPHA, without its ending", "id", required=True),
+            _text("description", "what changes; in quotes where more information follows", required=True),
+            _text("info", "more information, after a quoted description", limit=2000),
+            Argument("tasks", "text", "a linked task", "T", repeatable=True, flag="--task", limit=200),
+        ),
+        role="deployer",
+        writes=True,
+        tried=("ship", "start", "new", "create", "deploy", "upload", "release", "stage"),
+    ),
+    Spec(
+        "verify",
+        Verify,
+        "Run the verification checks on the Public server.",
+        "Deployment Management",
+        ("deploy verify v1.0.0",),
+        (_id(),),
+        role="deployer",
+        writes=True,
+        ids_in=frozenset({"staging", "staged", "awaiting_approval", "failed"}),
+        tried=("test", "check", "validate"),
+    ),
+    Spec(
+        "approve",
+        Approve,
+        "Approve a verified update for OMEGA and its mainframes.",
+        "Deployment Management",
+        ("deploy approve v1.0.0",),
+        (_id(),),
+        role="approver",
+        writes=True,
+        ids_in=frozenset({"awaiting_approval"}),
+        tried=("accept", "lgtm", "ok", "yes", "promote"),
+    ),
+    Spec(
+        "reject",
+        Reject,
+        "Reject an update that waits for approval, with the reason.",
+        "Deployment Management",
+        ("deploy reject v1.0.0 'The login page is slower than before'",),
+        (_id(), _text("reason", "why, for the person who pushed it", required=True)),
+        role="approver",
+        writes=True,
+        ids_in=frozenset({"awaiting_approval", "scheduled"}),
+        tried=("deny", "decline", "refuse", "no"),
+    ),
+    Spec(
+        "rollback",
+        Rollback,
+        "Roll an update back: off Public, or back to what production ran before.",
+        "Deployment Management",
+        ("deploy rollback v1.0.0", "deploy rollback v1.0.0 'Login errors'"),
+        (_id(), _text("reason", "why, for the history")),
+        role="deployer",
+        writes=True,
+        ids_in=_ROLLS_BACK,
+        tried=("revert", "undo", "back", "restore"),
+    ),
+    Spec(
+        "cancel",
+        Cancel,
+        "Cancel a deployment before it touches OMEGA.",
+        "Deployment Management",
+        ("deploy cancel v1.0.0",),
+        (_id(),),
+        role="deployer",
+        writes=True,
+        ids_in=_CANCELLABLE,
+        tried=("abort", "delete", "remove", "kill", "close"),
+    ),
+    Spec(
+        "retry",
+        Retry,
+        "Try the step that failed again.",
+        "Deployment Management",
+        ("deploy retry v1.0.0",),
+        (_id(),),
+        role="deployer",
+        writes=True,
+        ids_in=frozenset({"failed"}),
+        tried=("again", "rerun", "repeat"),
+    ),
+    Spec(
+        "pause",
+        Pause,
+        "Hold a deployment where it is.",
+        "Deployment Management",
+        ("deploy pause v1.0.0",),
+        (_id(),),
+        role="deployer",
+        writes=True,
+        ids_in=_UNDER_WAY,
+        tried=("hold", "stop", "halt", "freeze"),
+    ),
+    Spec(
+        "resume",
+        Resume,
+        "Let a paused deployment go on.",
+        "Deployment Management",
+        ("deploy resume v1.0.0",),
+        (_id(),),
+        role="deployer",
+        writes=True,
+        ids_in=_UNDER_WAY,
+        tried=("continue", "unpause", "go"),
+    ),
+    Spec(
+        "note",
+        Note,
+        "Add a note to a deployment, also to one that has ended.",
+        "Deployment Management",
+        ("deploy note v1.0.0 'Cause found: the cache was cold'",),
+        (_id(), _text("text", "the note, shown in the history", required=True, limit=2000)),
+        role="deployer",
+        writes=True,
+        ids_in=_ANY,
+        tried=("comment", "annotate", "document"),
+    ),
+    Spec(
+        "status",
+        Status,
+        "Show every deployment that has not ended, or one.",
+        "Monitoring",
+        ("deploy status", "deploy status v1.0.0"),
+        (Argument("id", "id", "one deployment", "id"),),
+        ids_in=_ANY - _ENDED,
+        tried=("list", "ls", "active", "state"),
+    ),
+    Spec(
+        "history",
+        History,
+        "Show the newest deployments, ended and running.",
+        "Monitoring",
+        ("deploy history", "deploy history 25 --component main"),
+        (
+            Argument("count", "count", "how many, 10 unless told", "n", limit=100),
+            Argument("component", "component", "only this component", "C", flag="--component"),
+        ),
+        tried=("log", "logs", "past"),
+    ),
+    Spec(
+        "show",
+        Show,
+        "Show one deployment's timeline: what happened, when, and who did it.",
+        "Monitoring",
+        ("deploy show v1.0.0", "deploy show v1.0.0#2"),
+        (_id(),),
+        ids_in=_ANY,
+        tried=("details", "info", "timeline", "audit", "describe"),
+    ),
+    Spec(
+        "mainframes",
+        Mainframes,
+        "List the licensed mainframes and what each runs.",
+        "Monitoring",
+        ("deploy mainframes",),
+        tried=("fleet", "licences", "licenses", "nodes"),
+    ),
+    Spec(
+        "whoami",
+        Whoami,
+        "Show who you are here and what you may do.",
+        "Monitoring",
+        ("deploy whoami",),
+        tried=("who", "me", "roles", "permissions"),
+    ),
+    Spec(
+        "wait",
+        Wait,
+        "Wait until a deployment needs a person, or has reached a stage.",
+        "Monitoring",
+        ("deploy wait v1.0.0", "deploy wait v1.0.0 --for completed --timeout 10m"),
+        (
+            _id(),
+            Argument("stage", "stage", "the stage to wait for", "STAGE", flag="--for"),
+            Argument("timeout", "duration", "give up after this long: 90s, 10m, 1h30m", "T", flag="--timeout"),
+        ),
+        where="shell",
+        ids_in=_ANY - _ENDED,
+        tried=("watch", "follow"),
+    ),
+    Spec(
+        "help",
+        Help,
+        "Show help information, for all commands or one.",
+        "Monitoring",
+        ("deploy help", "deploy help push"),
+        (Argument("topic", "command", "one command", "command"),),
+        tried=("?", "commands", "usage", "man"),
+    ),
+)
+
+_BY_NAME = {spec.name: spec for spec in SPECS}
+_BY_TYPE = {spec.build: spec for spec in SPECS}
+
+
+def spec_named(name: str) -> Spec | None:
+    """The command of this name, in lower case, or None."""
+    return _BY_NAME.get(name)
+
+
+def spec_of(command: Command) -> Spec:
+    """How `command` is asked for. Total: every member of the union has an entry."""
+    return _BY_TYPE[type(command)]
+
+
+def split_id(typed: str) -> tuple[str, int | None]:
+    """`v1#2` is ("v1", 2), `v1` is ("v1", None): the newest attempt is meant. `typed` has passed the parser."""
+    name, mark, attempt = typed.partition("#")
+    return name, int(attempt) if mark else None
