@@ -1,0 +1,291 @@
+"""What happened, in the past tense: the closed union of facts that the journal holds and that state is folded from.
+
+Each is written in the transaction that changes the state. Who, when and the hash chain are the journal's (core.journal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import get_args
+
+from core.stages import Stage
+from core.state import Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    id: str
+    attempt: int
+    component: str
+    description: str
+    info: str | None
+    tasks: tuple[str, ...]
+    source: str
+    size: int
+    home: str
+    manifest: ManifestFacts
+    plan: Plan
+    warnings: tuple[str, ...]
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFixed:
+    """ALPHA's file was copied into the store; from here on only this digest counts. Staging begins."""
+
+    digest: str
+    size: int
+    manifest: ManifestFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationQueued:
+    """Typed while it was being staged."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationStarted:
+    run: int
+    nonce: str
+    digest: str
+    deadline: datetime
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    run: int
+    name: str
+    state: CheckResult
+    expected: str | None = None
+    seen: str | None = None
+    where: str | None = None
+    warning: str | None = None
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationPassed:
+    run: int
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationFailed:
+    run: int
+    checks: tuple[str, ...]
+    """The names of those that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    person: str
+    digest: str
+    run: int
+    covers: str
+    says: str
+    """What the vote was for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class VotesFell:
+    people: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The quorum is there; it takes its component's lane, or waits behind another deployment."""
+
+    people: tuple[str, ...]
+    behind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTaken:
+    """The right to change production, with the generation under which it will; what each region ran before."""
+
+    generation: int
+    nonce: str
+    replaces: tuple[tuple[str, ReleaseRef | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """The stored artifact was hashed again and the statement for OMEGA signed."""
+
+    statement: str
+    """SHA-256 of the signed statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSwitched:
+    region: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionStarted:
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MainframeChanged:
+    region: str
+    name: str
+    owner: str
+    tier: str
+    status: MainframeStatus
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    watch_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    failed_in: Stage
+    why: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The stage it failed in begins again; `generation` is new where OMEGA is concerned, else 0."""
+
+    stage: Stage
+    generation: int
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    why: str
+    automatic: bool
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackStarted:
+    """`generation` is 0 and `restore` empty where OMEGA was not touched: only the slot on Public is withdrawn."""
+
+    why: str | None
+    generation: int
+    nonce: str
+    restore: tuple[tuple[str, ReleaseRef | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRestored:
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotWithdrawn:
+    """The slot on Public is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSet:
+    """Public's baseline runs what production runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthWorsened:
+    region: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRecovered:
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeStale:
+    """Something was observed that no longer fits the state; kept, and without effect."""
+
+    outcome: str
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfigured:
+    role: ServerRole
+    region: str
+    name: str
+    url: str
+    public_key: str | None
+    replaced: str | None
+    """The URL that stood there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestedOnAlpha:
+    """`ashat alpha test` ran the checks on this machine, and this digest passed."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleChanged:
+    """What a start found different in people, roles and quorum since the last."""
+
+    differences: tuple[str, ...]
+
+
+DeploymentEvent = (
+    Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
+    | VerificationFailed | Voted | VotesFell | Approved | LaneTaken | Packaged | RegionSwitched | DistributionStarted
+    | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried | Paused | Resumed | RollbackStarted
+    | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered | Noted | OutcomeStale
+)  # fmt: skip
+SystemEvent = ServerConfigured | TestedOnAlpha | PeopleChanged
+Event = DeploymentEvent | SystemEvent
+
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}
+"""The name in the journal's `kind` column, and the type that it is read back as."""
+
+SYSTEM = "system"
+"""The chain of what belongs to no deployment."""
+
+
+def kind(event: Event) -> str:
+    return type(event).__name__
+
+
+

@@ -1,0 +1,238 @@
+"""State is the fold of events: `evolve` gives the deployment after an event, `evolve_lane` its component's lane.
+
+Nothing else makes a new state, so the journal and what is stored can always be held against each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from core import events as e
+from core.stages import Stage
+from core.state import PUBLIC, Check, Deployment, Hold, Lane, Mainframe, Placement, ReleaseRef, Verification, Vote, omega
+
+
+def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:
+    """The deployment after `event`. Raises ValueError where an event other than Pushed has nothing to stand on."""
+    if isinstance(event, e.Pushed):
+        return _pushed(event, at, by)
+    if before is None:
+        raise ValueError(f"{e.kind(event)} before Pushed")
+    after = _after(before, event, at, by)
+    return replace(after, stage_since=at) if after.stage is not before.stage else after
+
+
+def _pushed(event: e.Pushed, at: datetime, by: str) -> Deployment:
+    return Deployment(
+        id=event.id,
+        attempt=event.attempt,
+        version=0,
+        stage=Stage.PLANNED,
+        stage_since=at,
+        component=event.component,
+        description=event.description,
+        info=event.info,
+        tasks=event.tasks,
+        pusher=by,
+        pushed_at=at,
+        home=event.home,
+        source=event.source,
+        size=event.size,
+        manifest=event.manifest,
+        plan=event.plan,
+        warnings=event.warnings,
+        nonce=event.nonce,
+    )
+
+
+def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:  # noqa: PLR0911, PLR0912 - one arm an event
+    match event:
+        case e.Pushed():
+            raise ValueError("a deployment is pushed once; pushing again is another attempt")
+        case e.ArtifactFixed(digest, size, manifest):
+            fixed = replace(d, stage=Stage.STAGING, digest=digest, size=size, manifest=manifest)
+            return place(fixed, PUBLIC, desired="running", observed="absent", digest=digest, error=None, since=at)
+        case e.Staged(url):
+            return place(replace(d, stage=Stage.STAGED), PUBLIC, observed="healthy", url=url, error=None, since=at)
+        case e.VerificationQueued():
+            return replace(d, verify_by=by)
+        case e.VerificationStarted():
+            return _verifying(d, event, at, by)
+        case e.CheckFinished():
+            return _checked(d, event)
+        case e.VerificationPassed(_, valid_until):
+            return _verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until)
+        case e.VerificationFailed(_, checks):
+            failed = _verdict(d, Stage.FAILED, False, at, None)
+            return replace(failed, failed_in=Stage.VERIFYING, failure=", ".join(checks))
+        case e.Voted(person, digest, run, covers):
+            return replace(d, votes=(*d.votes, Vote(person, at, digest, run, covers)))
+        case e.VotesFell(people):
+            votes = tuple(vote for vote in d.votes if vote.person not in people)
+            stage = Stage.AWAITING_APPROVAL if d.stage is Stage.SCHEDULED else d.stage
+            return replace(d, votes=votes, stage=stage, hold=None if stage is not d.stage else d.hold)
+        case e.Approved():
+            return replace(d, stage=Stage.SCHEDULED)
+        case e.LaneTaken(generation, nonce, replaces):
+            return _deploying(d, generation, nonce, replaces, at)
+        case e.Packaged():
+            return replace(d, packaged=True)
+        case e.RegionSwitched(region, url):
+            return place(d, omega(region), observed="healthy", url=url, error=None, since=at)
+        case e.DistributionStarted():
+            return replace(d, stage=Stage.DISTRIBUTING)
+        case e.MainframeChanged():
+            return _mainframe(d, event, at)
+        case e.Completed(watch_until):
+            done = replace(d, stage=Stage.COMPLETED, watch_until=watch_until, hold=None, baseline_due=True, ended_by=by)
+            return _leave_public(done)
+        case e.Rejected(why):
+            return _leave_public(replace(d, stage=Stage.REJECTED, ended_why=why, ended_by=by, hold=None))
+        case e.Cancelled():
+            return _leave_public(replace(d, stage=Stage.CANCELLED, ended_by=by, hold=None))
+        case e.Failed(failed_in, why, region):
+            return _failed(d, failed_in, why, region)
+        case e.Retried():
+            return _retried(d, event, at)
+        case e.Paused(why, automatic, order):
+            return replace(d, hold=Hold(None if automatic else by, why, at), order=order)
+        case e.Resumed(order):
+            return replace(d, hold=None, order=order)
+        case e.RollbackStarted():
+            return _rolling_back(d, event, by)
+        case e.RegionRestored(region):
+            return place(d, omega(region), observed="restored", error=None, since=at)
+        case e.RolledBack():
+            return replace(d, stage=Stage.ROLLED_BACK, hold=None, baseline_due=d.touched, votes=())
+        case e.SlotWithdrawn():
+            return place(d, PUBLIC, observed="withdrawn", url=None, error=None, since=at)
+        case e.BaselineSet():
+            return replace(d, baseline_due=False)
+        case e.HealthWorsened(region):
+            return replace(d, unwell=(*d.unwell, region))
+        case e.HealthRecovered(region):
+            return replace(d, unwell=tuple(name for name in d.unwell if name != region))
+        case e.Noted() | e.OutcomeStale():
+            return d
+        case _:
+            assert_never(event)
+
+
+def place(d: Deployment, server: str, **changes: Any) -> Deployment:
+    """`d` with the row of one server changed, or added."""
+    old = d.placement(server)
+    if old is None:
+        return replace(d, placements=(*d.placements, replace(Placement(server, "running"), **changes)))
+    rows = tuple(replace(row, **changes) if row is old else row for row in d.placements)
+    return replace(d, placements=rows)
+
+
+def _leave_public(d: Deployment) -> Deployment:
+    """Its slot on Public is no longer needed; withdrawing it is a duty that outlives the stage."""
+    return place(d, PUBLIC, desired="withdrawn") if d.placement(PUBLIC) else d
+
+
+def _verifying(d: Deployment, event: e.VerificationStarted, at: datetime, by: str) -> Deployment:
+    asked_by = d.verify_by or by
+    run = Verification(event.run, event.nonce, event.digest, at, event.deadline, asked_by, event.checks)
+    cleared = replace(d, failed_in=None, failure=None, votes=(), verify_by=None)
+    return replace(cleared, stage=Stage.VERIFYING, verification=run, runs=event.run)
+
+
+def _checked(d: Deployment, event: e.CheckFinished) -> Deployment:
+    assert d.verification is not None
+    def result(check: Check) -> Check:
+        if check.name != event.name:
+            return check
+        return replace(
+            check, state=event.state, expected=event.expected, seen=event.seen, where=event.where,
+            warning=event.warning, measured=event.measured,
+        )  # fmt: skip
+    checks = tuple(result(check) for check in d.verification.checks)
+    return replace(d, verification=replace(d.verification, checks=checks))
+
+
+def _verdict(d: Deployment, stage: Stage, passed: bool, at: datetime, valid_until: datetime | None) -> Deployment:
+    assert d.verification is not None
+    verdict = replace(d.verification, passed=passed, finished_at=at, valid_until=valid_until)
+    return replace(d, stage=stage, verification=verdict)
+
+
+def _deploying(
+    d: Deployment, generation: int, nonce: str, replaces: tuple[tuple[str, ReleaseRef | None], ...], at: datetime
+) -> Deployment:
+    deploying = replace(d, stage=Stage.DEPLOYING, generation=generation, nonce=nonce, packaged=False)
+    for region, replaced in replaces:
+        deploying = place(
+            deploying, omega(region), desired="running", observed="starting", digest=d.digest, replaced=replaced,
+            error=None, since=at,
+        )  # fmt: skip
+    return deploying
+
+
+def _mainframe(d: Deployment, event: e.MainframeChanged, at: datetime) -> Deployment:
+    new = Mainframe(event.region, event.name, event.owner, event.tier, event.status, at, event.error)
+    others = tuple(m for m in d.mainframes if (m.region, m.name) != (new.region, new.name))
+    return replace(d, mainframes=tuple(sorted((*others, new), key=lambda m: (m.region, m.name))))
+
+
+def _failed(d: Deployment, failed_in: Stage, why: str, region: str | None) -> Deployment:
+    stage = Stage.ROLLBACK_FAILED if failed_in is Stage.ROLLING_BACK else Stage.FAILED
+    failed = replace(d, stage=stage, failed_in=failed_in, failure=why)
+    if region:
+        return place(failed, omega(region), observed="failed", error=why)
+    if failed_in is Stage.STAGING:
+        return place(failed, PUBLIC, observed="failed", error=why)
+    return failed
+
+
+def _retried(d: Deployment, event: e.Retried, at: datetime) -> Deployment:
+    again = replace(d, stage=event.stage, failed_in=None, failure=None, nonce=event.nonce, hold=None)
+    if not event.generation:
+        return place(again, PUBLIC, observed="absent", error=None, since=at) if d.placement(PUBLIC) else again
+    again = replace(again, generation=event.generation, packaged=False, mainframes=())
+    for row in d.placements:
+        if row.server != PUBLIC and event.stage is Stage.DEPLOYING:
+            again = place(again, row.server, observed="starting", error=None, since=at)
+    return again
+
+
+def _rolling_back(d: Deployment, event: e.RollbackStarted, by: str) -> Deployment:
+    back = replace(
+        d, stage=Stage.ROLLING_BACK, generation=event.generation or d.generation, nonce=event.nonce, hold=None,
+        restore=event.restore, mainframes=(), failed_in=None, failure=None, ended_why=event.why, ended_by=by,
+        watch_until=None, unwell=(), votes=(),
+    )  # fmt: skip
+    for region, _ in event.restore:
+        back = place(back, omega(region), observed="starting", error=None)
+    return _leave_public(back)
+
+
+def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) -> Lane:
+    """The component's lane after `event`; `deployment` is the state after it."""
+    match event:
+        case e.LaneTaken(generation):
+            return replace(lane, holder=deployment.key, generation=generation)
+        case e.RollbackStarted(generation=generation) | e.Retried(generation=generation) if generation:
+            return replace(lane, holder=deployment.key, generation=generation)
+        case e.RegionSwitched(region):
+            return _current(lane, region, _reference(deployment))
+        case e.RegionRestored(region):
+            restored = dict(deployment.restore)[region]
+            return _current(lane, region, restored and replace(restored, generation=deployment.generation))
+        case e.Completed() | e.RolledBack() | e.Cancelled() if lane.holder == deployment.key:
+            return replace(lane, holder=None)
+        case _:
+            return lane
+
+
+def _reference(d: Deployment) -> ReleaseRef:
+    assert d.digest is not None
+    return ReleaseRef(d.id, d.attempt, d.digest, d.generation)
+
+
+def _current(lane: Lane, region: str, ref: ReleaseRef | None) -> Lane:
+    others = tuple(row for row in lane.current if row[0] != region)
+    return replace(lane, current=tuple(sorted((*others, (region, ref)), key=lambda row: row[0])))

@@ -1,0 +1,81 @@
+"""Signed statements: in-toto Statement v1 in a DSSE envelope, Ed25519. Who signs is who acts: bot, agent or mainframe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from pydantic import BaseModel, ValidationError
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import CryptoSigner, Key, SSlibKey
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATES = "https://ashat.dev/attestation"
+"""The namespace of our predicate types; the last part of each is `<name>/v1`."""
+
+Predicate = TypeVar("Predicate", bound=BaseModel)
+
+
+class SignatureRefused(Exception):
+    """The envelope is not what it says, or not from whom it must be. `str(error)` is one sentence."""
+
+
+def new_key() -> bytes:
+    """A new Ed25519 private key, PKCS#8 PEM."""
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def signer_from_pem(pem: bytes) -> CryptoSigner:
+    """Raises ValueError where `pem` is no Ed25519 private key."""
+    key = load_pem_private_key(pem, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("not an Ed25519 private key")  # noqa: TRY004 - a wrong file is a wrong value
+    return CryptoSigner(key)
+
+
+def public_text(signer: CryptoSigner) -> str:
+    """The public half as settings and wire carry it: 64 hexadecimal digits."""
+    return str(signer.public_key.keyval["public"])
+
+
+def public_key(text: str) -> Key:
+    """A verifier's key from its 64 hexadecimal digits. Raises ValueError."""
+    return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)))
+
+
+def canonical(data: Any) -> bytes:
+    """The one JSON text of `data`: sorted keys, no spaces, UTF-8. Hashes and signatures are over it."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sign(signer: CryptoSigner, name: str, subjects: dict[str, str], predicate: BaseModel) -> dict[str, Any]:
+    """A DSSE envelope as a JSON object: `predicate` of type `name` about `subjects` (name to SHA-256 digest, hex)."""
+    statement = {
+        "_type": STATEMENT_TYPE,
+        "predicateType": f"{PREDICATES}/{name}",
+        "subject": [{"name": subject, "digest": {"sha256": digest}} for subject, digest in sorted(subjects.items())],
+        "predicate": predicate.model_dump(mode="json"),
+    }
+    envelope = Envelope(canonical(statement), PAYLOAD_TYPE, {})
+    envelope.sign(signer)
+    return dict(envelope.to_dict())
+
+
+def opened(envelope: dict[str, Any], keys: Sequence[Key], name: str, model: type[Predicate]) -> Predicate:
+    """Verify first, parse after. Raises SignatureRefused: malformed, not by one of `keys`, or of another type."""
+    try:
+        sealed = Envelope.from_dict(envelope)
+        if sealed.payload_type != PAYLOAD_TYPE:
+            raise SignatureRefused(f"the payload is {sealed.payload_type}, expected {PAYLOAD_TYPE}")
+        sealed.verify(list(keys), 1)
+        statement = json.loads(sealed.payload)
+        if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != f"{PREDICATES}/{name}":
+            raise SignatureRefused(f"the statement is {statement['predicateType']}, expected {PREDICATES}/{name}")
+        return model.model_validate(statement["predicate"])
+    except (KeyError, TypeError, ValueError, VerificationError, ValidationError) as error:
+        raise SignatureRefused("the signature is missing, wrong, or by a key that is not trusted here") from error

@@ -1,0 +1,291 @@
+"""What is known of deployments, lanes and servers: plain immutable facts, folded from events by core.evolve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from core.stages import ENDED, Stage
+
+PUBLIC = "public"
+"""The name of the Public server in placements; OMEGA's regions are `omega/<region>`."""
+DEFAULT_REGION = "main"
+
+
+def omega(region: str) -> str:
+    return f"omega/{region}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRef:
+    """A release that a component ran or runs: whose it is, its digest, and the generation that made it current."""
+
+    id: str
+    attempt: int
+    digest: str
+    generation: int
+
+    @property
+    def name(self) -> str:
+        return label(self.id, self.attempt)
+
+
+def label(id: str, attempt: int) -> str:  # noqa: A002 - `id` is the word people use for it
+    """How people name an attempt: `v1`, and `v1#2` from the second on."""
+    return id if attempt == 1 else f"{id}#{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFacts:
+    """What the workflow needs of an artifact's manifest."""
+
+    component: str
+    level: Literal["standard", "server-owner"] = "standard"
+    irreversible: bool = False
+    contains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The action plan, computed at push: its steps in order, and the estimate of each that has been measured."""
+
+    regions: tuple[str, ...]
+    checks: tuple[str, ...]
+    quorum: int
+    mainframes: int | None
+    """None where no OMEGA could be asked."""
+    replaces: tuple[tuple[str, str | None], ...]
+    """Region to the name of the release that production ran at push."""
+    estimate: float | None = None
+    """Seconds without approvals, from medians of measured steps; None without history."""
+
+
+CheckResult = Literal["waiting", "running", "passed", "failed", "timed_out", "skipped", "not_applicable"]
+FINAL = frozenset({"passed", "failed", "timed_out", "skipped", "not_applicable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of a run: what was asked, and what came of it."""
+
+    name: str
+    kind: str
+    timeout: float
+    options: dict[str, Any] = field(default_factory=dict)
+    required: bool = True
+    """A minimum of the component: not applicable counts as failed."""
+    state: CheckResult = "waiting"
+    expected: str | None = None
+    seen: str | None = None
+    where: str | None = None
+    warning: str | None = None
+    measured: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def bad(self) -> bool:
+        return self.state in ("failed", "timed_out") or (self.required and self.state == "not_applicable")
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One run of all checks on one digest."""
+
+    run: int
+    nonce: str
+    digest: str
+    started_at: datetime
+    deadline: datetime
+    requested_by: str
+    checks: tuple[Check, ...]
+    passed: bool | None = None
+    """None while it runs."""
+    finished_at: datetime | None = None
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's yes to exactly what the card said; `covers` is the fingerprint of those facts."""
+
+    person: str
+    at: datetime
+    digest: str
+    run: int
+    covers: str
+
+
+Desired = Literal["running", "withdrawn"]
+Observed = Literal["absent", "starting", "healthy", "failed", "withdrawn", "restored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What is where: one row per (deployment, attempt, server)."""
+
+    server: str
+    desired: Desired
+    observed: Observed = "absent"
+    digest: str | None = None
+    replaced: ReleaseRef | None = None
+    """OMEGA: what this deployment's switch replaced there; a rollback returns to it."""
+    url: str | None = None
+    error: str | None = None
+    since: datetime | None = None
+
+
+MainframeStatus = Literal["healthy", "waiting", "failed", "asleep", "unlicensed", "not_included"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mainframe:
+    """A mainframe in this deployment's distribution, as OMEGA last told."""
+
+    region: str
+    name: str
+    owner: str
+    tier: str
+    status: MainframeStatus
+    since: datetime
+    error: str | None = None
+
+    @property
+    def included(self) -> bool:
+        return self.status not in ("unlicensed", "not_included")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold beside the stage: by a person, or by itself (`person` None) when a threshold tripped."""
+
+    person: str | None
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The journey of one update: everything that cards, policy and the next step need."""
+
+    id: str
+    attempt: int
+    version: int
+    stage: Stage
+    stage_since: datetime
+    component: str
+    description: str
+    pusher: str
+    pushed_at: datetime
+    home: str
+    """The channel it began in, `<platform>:<channel>`."""
+    source: str
+    """ALPHA's file."""
+    size: int
+    manifest: ManifestFacts
+    plan: Plan
+    info: str | None = None
+    tasks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    digest: str | None = None
+    nonce: str = ""
+    """Fresh for each act on servers; statements and receipts carry it."""
+    verify_by: str | None = None
+    """Who typed verify while it was being staged; it starts once staged."""
+    verification: Verification | None = None
+    runs: int = 0
+    votes: tuple[Vote, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    generation: int = 0
+    """Of its latest act on production, issued by the lane; 0 before OMEGA was touched."""
+    packaged: bool = False
+    restore: tuple[tuple[str, ReleaseRef | None], ...] = ()
+    """Rolling back: region to what it returns to; None is offline."""
+    mainframes: tuple[Mainframe, ...] = ()
+    hold: Hold | None = None
+    order: int = 0
+    """Rises with each hold and resume; OMEGA refuses a lower one."""
+    failed_in: Stage | None = None
+    failure: str | None = None
+    ended_why: str | None = None
+    ended_by: str | None = None
+    watch_until: datetime | None = None
+    unwell: tuple[str, ...] = ()
+    """Regions whose health worsened since completion."""
+    baseline_due: bool = False
+    """Public's baseline does not yet run what production runs."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}#{self.attempt}"
+
+    @property
+    def name(self) -> str:
+        return label(self.id, self.attempt)
+
+    @property
+    def slot(self) -> str:
+        return f"{self.id}.{self.attempt}"
+
+    @property
+    def ended(self) -> bool:
+        return self.stage in ENDED
+
+    @property
+    def touched(self) -> bool:
+        """Whether any OMEGA was asked to run it."""
+        return any(place.server != PUBLIC for place in self.placements)
+
+    def placement(self, server: str) -> Placement | None:
+        return next((place for place in self.placements if place.server == server), None)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        return tuple(place.server.removeprefix("omega/") for place in self.placements if place.server != PUBLIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The right to change one component's production, and what production runs of it."""
+
+    component: str
+    version: int = 0
+    holder: str | None = None
+    """Key of the deployment that holds it."""
+    generation: int = 0
+    """The highest ever issued."""
+    current: tuple[tuple[str, ReleaseRef | None], ...] = ()
+    """Region to what production runs there, as far as acts of Ashat have completed."""
+
+    def running(self, region: str) -> ReleaseRef | None:
+        return dict(self.current).get(region)
+
+    @property
+    def releases(self) -> tuple[ReleaseRef, ...]:
+        """What production runs, each once."""
+        return tuple(dict.fromkeys(ref for _, ref in self.current if ref))
+
+
+ServerRole = Literal["public", "omega"]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A configured server; ALPHA is none of these."""
+
+    role: ServerRole
+    region: str
+    """`main` where none was named; Public has it too."""
+    name: str
+    url: str
+    configured_by: str
+    configured_at: datetime
+    public_key: str | None = None
+    """The agent's key as it answered when configured, or as settings pin it; reports must be signed with it."""
+
+    @property
+    def place(self) -> str:
+        return PUBLIC if self.role == "public" else omega(self.region)
