@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from core.stages import ENDED, TRANSITIONS, Act, Stage
+
 Role: TypeAlias = Literal["viewer", "deployer", "approver", "admin"]
 Group: TypeAlias = Literal["Server Configuration", "Deployment Management", "Monitoring"]
 Where: TypeAlias = Literal["everywhere", "shell"]
@@ -218,7 +220,7 @@ class Spec:
     role: Role = "viewer"
     writes: bool = False
     where: Where = "everywhere"
-    ids_in: frozenset[str] | None = None
+    ids_in: frozenset[Stage] | None = None
     """The stages whose ids complete the command; None where it takes no deployment's id."""
     tried: tuple[str, ...] = ()
     """Words people try for it. They are no aliases: they only let the reply name the right command."""
@@ -236,17 +238,8 @@ class Spec:
         return {argument.flag: argument for argument in self.arguments if argument.flag is not None}
 
 
-STAGES = (
-    "planned", "staging", "staged", "verifying", "awaiting_approval", "scheduled", "deploying", "distributing",
-    "completed", "rejected", "cancelled", "failed", "rolling_back", "rolled_back", "rollback_failed",
-)  # fmt: skip
-"""The names of the stages, as `wait --for` takes them; what leads from one to the next is core.workflow's."""
-
-_ANY = frozenset(STAGES)
-_ENDED = frozenset({"completed", "rejected", "cancelled", "rolled_back"})
-_CANCELLABLE = frozenset({"planned", "staging", "staged", "verifying", "awaiting_approval", "scheduled", "failed"})
-_UNDER_WAY = frozenset(STAGES[1:8])
-_ROLLS_BACK = frozenset({*STAGES[2:9], "failed", "rollback_failed"})
+def _where(act: Act) -> frozenset[Stage]:
+    return frozenset(TRANSITIONS[act])
 
 
 def _id() -> Argument:
@@ -313,7 +306,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(),),
         role="deployer",
         writes=True,
-        ids_in=frozenset({"staging", "staged", "awaiting_approval", "failed"}),
+        ids_in=_where(Act.VERIFY),
         tried=("test", "check", "validate"),
     ),
     Spec(
@@ -325,7 +318,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(),),
         role="approver",
         writes=True,
-        ids_in=frozenset({"awaiting_approval"}),
+        ids_in=_where(Act.APPROVE),
         tried=("accept", "lgtm", "ok", "yes", "promote"),
     ),
     Spec(
@@ -337,7 +330,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(), _text("reason", "why, for the person who pushed it", required=True)),
         role="approver",
         writes=True,
-        ids_in=frozenset({"awaiting_approval", "scheduled"}),
+        ids_in=_where(Act.REJECT),
         tried=("deny", "decline", "refuse", "no"),
     ),
     Spec(
@@ -349,7 +342,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(), _text("reason", "why, for the history")),
         role="deployer",
         writes=True,
-        ids_in=_ROLLS_BACK,
+        ids_in=_where(Act.ROLLBACK),
         tried=("revert", "undo", "back", "restore"),
     ),
     Spec(
@@ -361,7 +354,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(),),
         role="deployer",
         writes=True,
-        ids_in=_CANCELLABLE,
+        ids_in=_where(Act.CANCEL),
         tried=("abort", "delete", "remove", "kill", "close"),
     ),
     Spec(
@@ -373,7 +366,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(),),
         role="deployer",
         writes=True,
-        ids_in=frozenset({"failed"}),
+        ids_in=_where(Act.RETRY),
         tried=("again", "rerun", "repeat"),
     ),
     Spec(
@@ -385,7 +378,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(),),
         role="deployer",
         writes=True,
-        ids_in=_UNDER_WAY,
+        ids_in=_where(Act.PAUSE),
         tried=("hold", "stop", "halt", "freeze"),
     ),
     Spec(
@@ -397,7 +390,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(),),
         role="deployer",
         writes=True,
-        ids_in=_UNDER_WAY,
+        ids_in=_where(Act.RESUME),
         tried=("continue", "unpause", "go"),
     ),
     Spec(
@@ -409,7 +402,7 @@ SPECS: tuple[Spec, ...] = (
         (_id(), _text("text", "the note, shown in the history", required=True, limit=2000)),
         role="deployer",
         writes=True,
-        ids_in=_ANY,
+        ids_in=frozenset(Stage),
         tried=("comment", "annotate", "document"),
     ),
     Spec(
@@ -419,7 +412,7 @@ SPECS: tuple[Spec, ...] = (
         "Monitoring",
         ("deploy status", "deploy status v1.0.0"),
         (Argument("id", "id", "one deployment", "id"),),
-        ids_in=_ANY - _ENDED,
+        ids_in=frozenset(Stage) - ENDED,
         tried=("list", "ls", "active", "state"),
     ),
     Spec(
@@ -441,7 +434,7 @@ SPECS: tuple[Spec, ...] = (
         "Monitoring",
         ("deploy show v1.0.0", "deploy show v1.0.0#2"),
         (_id(),),
-        ids_in=_ANY,
+        ids_in=frozenset(Stage),
         tried=("details", "info", "timeline", "audit", "describe"),
     ),
     Spec(
@@ -472,7 +465,7 @@ SPECS: tuple[Spec, ...] = (
             Argument("timeout", "duration", "give up after this long: 90s, 10m, 1h30m", "T", flag="--timeout"),
         ),
         where="shell",
-        ids_in=_ANY - _ENDED,
+        ids_in=frozenset(Stage) - ENDED,
         tried=("watch", "follow"),
     ),
     Spec(
