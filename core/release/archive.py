@@ -27,7 +27,7 @@ _LARGEST_READ = 32 * 1024 * 1024
 _ZSTD_WINDOW = 32 * 1024 * 1024
 """Memory that a zstd frame may demand; levels up to 20 stay below it."""
 _MANIFEST_BYTES = 256 * 1024
-_RATIO_FLOOR = 1024 * 1024
+_RATIO_FLOOR = 16 * 1024 * 1024
 """Bytes that any archive may unpack to, however small it is."""
 _NAME_BYTES = 255
 """What Linux file systems take for one name."""
