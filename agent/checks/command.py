@@ -21,6 +21,9 @@ async def run(context: CheckContext, options: CommandOptions) -> Finding:
 
 async def run_clean(context: CheckContext, command: tuple[str, ...], where: str) -> None:
     """Run one of the settings' commands in the slot's folder; exit status 0 is the only good end. Raises Unmet."""
+    if "/" in command[0] and not command[0].startswith("/"):
+        # It would be looked up in the slot's folder, and so be a program of the release under test.
+        raise Unmet("an absolute path or a bare name in the agent's settings", command[0], where)
     context.place.where, context.place.seen = where, "still running, so it was ended"
     environment = {"SLOT_URL": context.target.url, "SLOT_DIGEST": context.target.digest}
     try:

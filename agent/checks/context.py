@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agent.checks.settings import CheckSettings
 from agent.checks.target import Target
+from agent.settings import CheckSettings
 
 
 @dataclass

@@ -62,7 +62,8 @@ async def fetch(
     shown: str | None = None,
 ) -> Answer:
     """One request; `shown` is what a report calls the path. Raises Unmet where no HTTP answer comes."""
-    place.where = where = f"{method} {shown or path}"
+    where = f"{method} {shown or path}"
+    place.where, place.seen = where, "no answer"
     url = base.rstrip("/") + path
     try:
         request = client.build_request(method, url, headers=headers, extensions=dict(extensions or {}))

@@ -50,7 +50,7 @@ class SecurityOptions(_Options):
     min_days: Annotated[int, Field(ge=0, le=3650)] = 14
     """Days for which Public's certificate must still be valid."""
     headers: dict[str, str] = {}
-    """Required response headers beside those of the agent's settings: name to the text that the value must contain."""
+    """Required beside those of the agent's settings: name of the header to a regular expression for its value."""
     ignore: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     """Patterns of files that hold no real secret (`tests/keys/*.pem`); they are counted in a warning."""
 

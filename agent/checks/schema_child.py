@@ -6,6 +6,7 @@ It runs as a script, without the project on its path.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -29,6 +30,8 @@ def violation(schema: dict[str, Any], body: Any) -> tuple[str, str] | None:
         return "a valid JSON Schema", f"one that is wrong at {wrong.json_path[:SHOWN]} ({wrong.validator})"
     except Unresolvable as wrong:
         return "a JSON Schema that is complete in itself", f"a $ref that leads elsewhere: {wrong.ref[:SHOWN]}"
+    except re.error as wrong:
+        return "a valid JSON Schema", f"a pattern that is no regular expression: {wrong.msg}"
     except RecursionError:
         return "JSON and a schema of reasonable depth", "a nesting too deep to judge"
     if error is None:

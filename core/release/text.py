@@ -8,9 +8,13 @@ import unicodedata
 LIMIT = 300
 """Characters that one text of a server, check or mainframe may take on a card or in the journal."""
 
+_READ = 20
+"""Times `limit` characters are looked at: a flood of what is stripped must not cost more than that."""
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]")
 _SPACES = frozenset({"Zs", "Zl", "Zp"})
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_JOINERS = "\u200c\u200d"
+"""Shown although of category Cf: Persian, Hindi and emoji need them."""
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:
@@ -18,14 +22,18 @@ def one_line(text: str, limit: int = LIMIT) -> str:
 
     What is cut ends in an ellipsis, so that nobody takes a part for the whole.
     """
-    seen = _TERMINAL.sub("", text[: limit * 20])
-    line = " ".join("".join(map(_shown, seen)).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    read = text[: limit * _READ]
+    line = " ".join("".join(map(_shown, _TERMINAL.sub("", read))).split())
+    if len(line) <= limit and len(read) == len(text):
+        return line
+    return line[: limit - 1].rstrip() + "…"
 
 
 def _shown(character: str) -> str:
     if character in "\t\n\r\v\f":
         return " "
+    if character in _JOINERS:
+        return character
     category = unicodedata.category(character)
     if category in _SPACES:
         return " "
