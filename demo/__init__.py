@@ -1,0 +1,1 @@
+"""The demo: a small real product, ALPHA's updates of it, and the servers that they are deployed to."""

@@ -1,0 +1,1 @@
+"""RaOS API: notes over HTTP, in a SQLite database."""

@@ -1,0 +1,3 @@
+INSERT INTO notes (title, at) SELECT title, at FROM drafts;
+
+DROP TABLE drafts;
