@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from core.stages import ENDED, TRANSITIONS, Act, Stage
 
@@ -209,7 +209,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One command as people meet it. `role` is the least that a person needs, `writes` whether it changes anything."""
+    """One command as people meet it. `role` is the one that is asked for, `writes` whether it changes anything."""
 
     name: str
     build: Callable[..., Command]
@@ -218,6 +218,8 @@ class Spec:
     examples: tuple[str, ...]
     arguments: tuple[Argument, ...] = ()
     role: Role = "viewer"
+    also: frozenset[Role] = frozenset()
+    """Other roles that may give it: who lets a thing through may also stop it."""
     writes: bool = False
     where: Where = "everywhere"
     ids_in: frozenset[Stage] | None = None
@@ -230,12 +232,20 @@ class Spec:
         return " ".join(("deploy", self.name, *(argument.usage for argument in self.arguments)))
 
     @property
+    def roles(self) -> frozenset[Role]:
+        """Whoever has one of these may give the command; whoever has any role may look."""
+        return frozenset(get_args(Role)) if self.role == "viewer" else frozenset({self.role}) | self.also
+
+    @property
     def positional(self) -> tuple[Argument, ...]:
         return tuple(argument for argument in self.arguments if argument.flag is None)
 
     @property
     def flags(self) -> dict[str, Argument]:
         return {argument.flag: argument for argument in self.arguments if argument.flag is not None}
+
+
+_APPROVERS: frozenset[Role] = frozenset({"approver"})
 
 
 def _where(act: Act) -> frozenset[Stage]:
@@ -341,6 +351,7 @@ SPECS: tuple[Spec, ...] = (
         ("deploy rollback v1.0.0", "deploy rollback v1.0.0 'Login errors'"),
         (_id(), _text("reason", "why, for the history")),
         role="deployer",
+        also=_APPROVERS,
         writes=True,
         ids_in=_where(Act.ROLLBACK),
         tried=("revert", "undo", "back", "restore"),
@@ -353,6 +364,7 @@ SPECS: tuple[Spec, ...] = (
         ("deploy cancel v1.0.0",),
         (_id(),),
         role="deployer",
+        also=_APPROVERS,
         writes=True,
         ids_in=_where(Act.CANCEL),
         tried=("abort", "delete", "remove", "kill", "close"),
@@ -377,6 +389,7 @@ SPECS: tuple[Spec, ...] = (
         ("deploy pause v1.0.0",),
         (_id(),),
         role="deployer",
+        also=_APPROVERS,
         writes=True,
         ids_in=_where(Act.PAUSE),
         tried=("hold", "stop", "halt", "freeze"),
@@ -389,6 +402,7 @@ SPECS: tuple[Spec, ...] = (
         ("deploy resume v1.0.0",),
         (_id(),),
         role="deployer",
+        also=_APPROVERS,
         writes=True,
         ids_in=_where(Act.RESUME),
         tried=("continue", "unpause", "go"),
@@ -401,6 +415,7 @@ SPECS: tuple[Spec, ...] = (
         ("deploy note v1.0.0 'Cause found: the cache was cold'",),
         (_id(), _text("text", "the note, shown in the history", required=True, limit=2000)),
         role="deployer",
+        also=_APPROVERS,
         writes=True,
         ids_in=frozenset(Stage),
         tried=("comment", "annotate", "document"),

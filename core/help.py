@@ -6,16 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
-from core.commands import SPECS, Argument, Group, Role, Spec, spec_named
+from core.commands import SPECS, Argument, Group, Spec, spec_named
 from core.text import nearest
 from core.values import command_names, shown
-
-WHO: dict[Role, str] = {
-    "viewer": "Everyone with a role",
-    "deployer": "Deployers and admins",
-    "approver": "Approvers",
-    "admin": "Admins",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,7 @@ def plain_lines(page: Page) -> tuple[str, ...]:
     """The page as lines of text: a title, then its lines with the code in a column of its own."""
     lines: list[str] = []
     for section in page:
-        width = max((len(line.code) for line in section.lines if line.code and len(line.code) <= 48), default=0)
+        width = max((len(line.code) for line in section.lines if line.code and len(line.code) <= 50), default=0)
         lines.append(section.title)
         lines += [f"  {line.code or '':{width}}  {line.text}".rstrip() if line.code else f"  {line.text}"
                   for line in section.lines]  # fmt: skip
@@ -68,9 +61,16 @@ def commands_markdown() -> str:
     return "\n".join(parts)
 
 
+def who_may(spec: Spec) -> str:
+    """Whose command it is, in words: "Deployers and approvers"."""
+    if spec.role == "viewer":
+        return "Everyone with a role"
+    return " and ".join(f"{role}s" for role in (spec.role, *sorted(spec.also))).capitalize()
+
+
 def _row(spec: Spec) -> str:
     where = " (shell and console)" if spec.where == "shell" else ""
-    cells = (f"`{spec.usage}`", spec.summary + where, WHO[spec.role], f"`{spec.examples[-1]}`")
+    cells = (f"`{spec.usage}`", spec.summary + where, who_may(spec), f"`{spec.examples[-1]}`")
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -95,11 +95,12 @@ def _more(docs: str, support: str) -> HelpSection:
 
 
 def _one(spec: Spec) -> Page:
-    sections = [HelpSection(f"deploy {spec.name}", (HelpLine(spec.summary), HelpLine("Usage", spec.usage)))]
+    sections = [HelpSection(f"deploy {spec.name}", (HelpLine(spec.summary),))]
+    sections.append(HelpSection("Usage", (HelpLine("", spec.usage),)))
     if spec.arguments:
         sections.append(HelpSection("Arguments", tuple(_argument(argument) for argument in spec.arguments)))
     sections.append(HelpSection("Examples", tuple(HelpLine("", example) for example in spec.examples)))
-    sections.append(HelpSection("Who may", (HelpLine(f"{WHO[spec.role]}."),)))
+    sections.append(HelpSection("Who may", (HelpLine(f"{who_may(spec)}."),)))
     return tuple(sections)
 
 

@@ -139,6 +139,8 @@ def _command(tokens: Sequence[Token], *, shell: bool) -> Parsed:
 def _flags(spec: Spec, tokens: Sequence[Token]) -> tuple[_Given, list[Token]] | Reply:
     """Take the flags out of `tokens`: their values, and what is left."""
     given: _Given = {}
+    if not any(token.flag for token in tokens):
+        return given, list(tokens)
     words: list[Token] = []
     queue = list(reversed(tokens))
     while queue:
