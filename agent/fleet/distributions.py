@@ -1,0 +1,246 @@
+"""Distributions: which release each mainframe is to run, decided from what the bot signed and who is licensed now.
+
+Everything here is a decision in memory, without I/O: agent.fleet.omega makes it durable and wakes who waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from agent.errors import Refused
+from agent.fleet.registry import CountedReceipt, Grant, Registration
+from core.release.wire import DistributionState, MainframeReport, MainframeState, MainframeStatus, Receipt, Release
+
+SERVER_OWNER = "server-owner"
+"""The level that reaches only mainframes of owners with the tier of this name."""
+
+KEPT_GENERATIONS = 10
+"""Of superseded distributions and of receipts, per component and per mainframe."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One generation of a component on its way to the mainframes. `order` counts the changes of `hold`."""
+
+    release: Release
+    envelope: dict[str, Any]
+    hold: bool
+    order: int
+
+    @property
+    def generation(self) -> int:
+        return self.release.generation
+
+    def includes(self, tier: str) -> bool:
+        return self.release.level != SERVER_OWNER or tier == SERVER_OWNER
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long OMEGA goes without a word before it says so."""
+
+    online_within: timedelta
+    receipt_timeout: timedelta
+
+
+class Ledger:
+    """The distributions that still matter: per component the newest, and the newest that reaches every tier."""
+
+    def __init__(self, distributions: Iterable[Distribution] = ()) -> None:
+        self._by_component: dict[str, dict[int, Distribution]] = {}
+        for distribution in distributions:
+            self.put(distribution)
+
+    def put(self, distribution: Distribution) -> None:
+        self._by_component.setdefault(distribution.release.component, {})[distribution.generation] = distribution
+
+    def get(self, component: str, generation: int) -> Distribution | None:
+        return self._by_component.get(component, {}).get(generation)
+
+    def components(self) -> Iterator[str]:
+        return iter(sorted(self._by_component))
+
+    def newest(self, component: str, tier: str = SERVER_OWNER) -> Distribution | None:
+        """The newest distribution of `component` that reaches `tier`."""
+        reaching = [one for one in self._by_component.get(component, {}).values() if one.includes(tier)]
+        return max(reaching, key=lambda one: one.generation, default=None)
+
+    def forget(self, component: str, given: Iterable[int]) -> list[int]:
+        """Drop and return the generations that nobody can be given any more and nobody has.
+
+        The last few are kept whatever happens: one of them may be on its way to a mainframe at this moment.
+        """
+        needed = {one.generation for tier in ("", SERVER_OWNER) if (one := self.newest(component, tier))}
+        needed.update(given)
+        generations = self._by_component.get(component, {})
+        recent = max(generations, default=0) - KEPT_GENERATIONS
+        gone = [generation for generation in generations if generation <= recent and generation not in needed]
+        for generation in gone:
+            del generations[generation]
+        return gone
+
+
+def judge(current: Distribution | None, offered: Distribution) -> Distribution | None:
+    """What becomes of `offered`: what to store from now on, or None where it is already so.
+
+    Raises Refused: `older_generation`, or `conflict` where it contradicts what was accepted under the same number.
+    """
+    if current is None or offered.generation > current.generation:
+        return offered
+    component = offered.release.component
+    if offered.generation < current.generation:
+        raise Refused(
+            "older_generation",
+            f"generation {offered.generation} of {component} is older than {current.generation}, which is being "
+            "distributed; read the distribution and sign a newer generation",
+        )
+    if not _same_statement(current.release, offered.release):
+        raise Refused(
+            "conflict",
+            f"generation {offered.generation} of {component} was already given to {current.release.deployment} "
+            f"({_short(current.release.digest)}); sign this release under a newer generation",
+        )
+    return _judge_hold(current, offered)
+
+
+def _judge_hold(current: Distribution, offered: Distribution) -> Distribution | None:
+    if offered.order > current.order:
+        return replace(current, hold=offered.hold, order=offered.order)
+    if offered.order == current.order and offered.hold == current.hold:
+        return None
+    raise Refused(
+        "conflict",
+        f"the hold of {current.release.component} was last changed by order {current.order}; "
+        f"send an order above it, not {offered.order}",
+    )
+
+
+def _same_statement(one: Release, other: Release) -> bool:
+    return one.model_copy(update={"issued_at": other.issued_at}) == other
+
+
+def due(ledger: Ledger, mainframe: Registration, now: datetime) -> tuple[Distribution, ...]:
+    """What is to be given to `mainframe` and has not been: nothing to the unlicensed, nothing that is on hold."""
+    if not mainframe.licence.valid(now):
+        return ()
+    found = (_due_of(ledger, component, mainframe) for component in ledger.components())
+    return tuple(one for one in found if one is not None)
+
+
+def _due_of(ledger: Ledger, component: str, mainframe: Registration) -> Distribution | None:
+    target = ledger.newest(component, mainframe.licence.tier)
+    if target is None or target.hold:
+        return None
+    given = mainframe.grants.get(component)
+    return target if given is None or target.generation > given.release.generation else None
+
+
+def check_receipt(receipt: Receipt, mainframe: Registration) -> bool:
+    """Whether `receipt`, signed by `mainframe`, counts; False where it is about what was given before.
+
+    Raises Refused: `refused` for another mainframe's, `conflict` where it is not about what was given.
+    """
+    if receipt.mainframe != mainframe.name:
+        raise Refused("refused", f"the receipt is {receipt.mainframe}'s, and it was sent with {mainframe.name}'s token")
+    given = mainframe.grants.get(receipt.component)
+    if given is None or receipt.generation > given.release.generation:
+        raise Refused(
+            "conflict", f"generation {receipt.generation} of {receipt.component} was never given to {mainframe.name}"
+        )
+    if receipt.generation < given.release.generation:
+        return False
+    if _said(receipt) != _asked(given.release):
+        raise Refused(
+            "conflict",
+            f"the receipt does not name what {mainframe.name} was given as generation {receipt.generation} of "
+            f"{receipt.component}: digest, deployment, attempt and nonce must be the assignment's",
+        )
+    return True
+
+
+def _said(receipt: Receipt) -> tuple[object, ...]:
+    return receipt.digest, receipt.deployment, receipt.attempt, receipt.nonce
+
+
+def _asked(release: Release) -> tuple[object, ...]:
+    return release.digest, release.deployment, release.attempt, release.nonce
+
+
+def state_of(
+    distribution: Distribution, mainframes: Iterable[Registration], now: datetime, patience: Patience
+) -> DistributionState:
+    """How far `distribution` has come."""
+    return DistributionState(
+        component=distribution.release.component,
+        generation=distribution.generation,
+        digest=distribution.release.digest,
+        hold=distribution.hold,
+        order=distribution.order,
+        mainframes=tuple(_mainframe_state(distribution, one, now, patience) for one in mainframes),
+    )
+
+
+def _mainframe_state(
+    distribution: Distribution, mainframe: Registration, now: datetime, patience: Patience
+) -> MainframeState:
+    report = mainframe.reports.get(distribution.release.component)
+    receipt = _receipt(distribution, mainframe)
+    status, error = _status(distribution, mainframe, now, patience)
+    return MainframeState(
+        name=mainframe.name,
+        owner=mainframe.licence.owner,
+        tier=mainframe.licence.tier,
+        licence_until=mainframe.licence.until,
+        status=status,
+        running=report.running if report else None,
+        generation=report.generation if report else 0,
+        last_seen=mainframe.last_seen,
+        url=report.url if report else None,
+        error=error,
+        receipt=receipt.envelope if receipt else None,
+    )
+
+
+def _status(
+    distribution: Distribution, mainframe: Registration, now: datetime, patience: Patience
+) -> tuple[MainframeStatus, str | None]:
+    """The status, and the sentence that goes with it. A receipt alone makes healthy; a later failure unmakes it."""
+    if not mainframe.licence.valid(now):
+        return "unlicensed", None
+    if not distribution.includes(mainframe.licence.tier):
+        return "not_included", None
+    failure = _failure(distribution, mainframe.reports.get(distribution.release.component))
+    if _receipt(distribution, mainframe) and failure is None:
+        return "healthy", None
+    if not mainframe.online(now, patience.online_within):
+        return "asleep", failure
+    failure = failure or _overdue(distribution, mainframe, now, patience)
+    return ("failed", failure) if failure else ("waiting", None)
+
+
+def _receipt(distribution: Distribution, mainframe: Registration) -> CountedReceipt | None:
+    receipt = mainframe.receipts.get(distribution.release.component)
+    return receipt if receipt and receipt.generation == distribution.generation else None
+
+
+def _failure(distribution: Distribution, report: MainframeReport | None) -> str | None:
+    if report is None or report.generation != distribution.generation or report.status not in ("failed", "crashed"):
+        return None
+    return report.error or f"it reported that the release {report.status}, without a reason"
+
+
+def _overdue(distribution: Distribution, mainframe: Registration, now: datetime, patience: Patience) -> str | None:
+    """A mainframe that is awake and has been given the release owes a receipt within a time."""
+    given: Grant | None = mainframe.grants.get(distribution.release.component)
+    if given is None or given.release.generation != distribution.generation or mainframe.awake_since is None:
+        return None
+    if now - max(given.given_at, mainframe.awake_since) <= patience.receipt_timeout:
+        return None
+    return f"no receipt came within {patience.receipt_timeout.total_seconds():g} s of its being given the release"
+
+
+def _short(digest: str | None) -> str:
+    return f"sha256 {digest[:12]}" if digest else "offline"
