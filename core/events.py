@@ -1,6 +1,6 @@
 """What happened, in the past tense: the closed union of facts that the journal holds and that state is folded from.
 
-Each is written in the transaction that changes the state. Who, when and the hash chain are the journal's (core.journal).
+Each is written in the transaction that changes the state. Who, when and the hash chain are core.journal's.
 """
 
 from __future__ import annotations
@@ -136,6 +136,15 @@ class DistributionStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class DistributionTaken:
+    """OMEGA has taken the distribution on, and told how many mainframes it knows."""
+
+    region: str
+    generation: int
+    mainframes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MainframeChanged:
     region: str
     name: str
@@ -243,6 +252,13 @@ class OutcomeStale:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A deployment was pushed: noted in the system chain too, so that one which vanishes altogether is missed."""
+
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfigured:
     role: ServerRole
     region: str
@@ -271,10 +287,11 @@ class PeopleChanged:
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
     | VerificationFailed | Voted | VotesFell | Approved | LaneTaken | Packaged | RegionSwitched | DistributionStarted
-    | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried | Paused | Resumed | RollbackStarted
-    | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered | Noted | OutcomeStale
+    | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried | Paused | Resumed
+    | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered
+    | Noted | OutcomeStale
 )  # fmt: skip
-SystemEvent = ServerConfigured | TestedOnAlpha | PeopleChanged
+SystemEvent = Opened | ServerConfigured | TestedOnAlpha | PeopleChanged
 Event = DeploymentEvent | SystemEvent
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}
@@ -286,6 +303,3 @@ SYSTEM = "system"
 
 def kind(event: Event) -> str:
     return type(event).__name__
-
-
-

@@ -11,7 +11,19 @@ from typing import Any, assert_never
 
 from core import events as e
 from core.stages import Stage
-from core.state import PUBLIC, Check, Deployment, Hold, Lane, Mainframe, Placement, ReleaseRef, Verification, Vote, omega
+from core.state import (
+    PUBLIC,
+    Check,
+    Deployment,
+    Hold,
+    Lane,
+    Mainframe,
+    Placement,
+    ReleaseRef,
+    Verification,
+    Vote,
+    omega,
+)
 
 
 def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:
@@ -47,7 +59,7 @@ def _pushed(event: e.Pushed, at: datetime, by: str) -> Deployment:
     )
 
 
-def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:  # noqa: PLR0911, PLR0912 - one arm an event
+def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:
     match event:
         case e.Pushed():
             raise ValueError("a deployment is pushed once; pushing again is another attempt")
@@ -83,6 +95,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return place(d, omega(region), observed="healthy", url=url, error=None, since=at)
         case e.DistributionStarted():
             return replace(d, stage=Stage.DISTRIBUTING)
+        case e.DistributionTaken(region, generation):
+            return place(d, omega(region), distributing=generation)
         case e.MainframeChanged():
             return _mainframe(d, event, at)
         case e.Completed(watch_until):
@@ -105,7 +119,7 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.RegionRestored(region):
             return place(d, omega(region), observed="restored", error=None, since=at)
         case e.RolledBack():
-            return replace(d, stage=Stage.ROLLED_BACK, hold=None, baseline_due=d.touched, votes=())
+            return replace(d, stage=Stage.ROLLED_BACK, hold=None, baseline_due=d.touched)
         case e.SlotWithdrawn():
             return place(d, PUBLIC, observed="withdrawn", url=None, error=None, since=at)
         case e.BaselineSet():
@@ -143,6 +157,7 @@ def _verifying(d: Deployment, event: e.VerificationStarted, at: datetime, by: st
 
 def _checked(d: Deployment, event: e.CheckFinished) -> Deployment:
     assert d.verification is not None
+
     def result(check: Check) -> Check:
         if check.name != event.name:
             return check
@@ -150,6 +165,7 @@ def _checked(d: Deployment, event: e.CheckFinished) -> Deployment:
             check, state=event.state, expected=event.expected, seen=event.seen, where=event.where,
             warning=event.warning, measured=event.measured,
         )  # fmt: skip
+
     checks = tuple(result(check) for check in d.verification.checks)
     return replace(d, verification=replace(d.verification, checks=checks))
 
@@ -215,7 +231,9 @@ def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) ->
     match event:
         case e.LaneTaken(generation):
             return replace(lane, holder=deployment.key, generation=generation)
-        case e.RollbackStarted(generation=generation) | e.Retried(generation=generation) if generation:
+        case e.RollbackStarted(generation=generation) if generation:
+            return replace(lane, holder=deployment.key, generation=generation, voided_at=deployment.stage_since)
+        case e.Retried(generation=generation) if generation:
             return replace(lane, holder=deployment.key, generation=generation)
         case e.RegionSwitched(region):
             return _current(lane, region, _reference(deployment))

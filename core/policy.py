@@ -12,7 +12,7 @@ from core.commands import Role, Spec
 from core.people import Person
 from core.release.signing import canonical
 from core.stages import Stage
-from core.state import Deployment, Lane, ReleaseRef, Server
+from core.state import Deployment, Lane, ReleaseRef, Server, Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,14 @@ def ahead(d: Deployment, lane: Lane, siblings: Sequence[Deployment]) -> Deployme
     return next((other for other in others if other.key == lane.holder), None)
 
 
-def counted(d: Deployment, wanted: Covers) -> tuple[str, ...]:
+def counted(d: Deployment, wanted: Covers, lane: Lane) -> tuple[str, ...]:
     """The people whose votes are for exactly `wanted`."""
-    return tuple(vote.person for vote in d.votes if vote.covers == wanted.fingerprint)
+    return tuple(vote.person for vote in d.votes if vote.covers == wanted.fingerprint and not _voided(vote, lane))
+
+
+def _voided(vote: Vote, lane: Lane) -> bool:
+    """A rollback makes the next approval a fresh act."""
+    return lane.voided_at is not None and vote.at <= lane.voided_at
 
 
 def undone(d: Deployment, lane: Lane) -> tuple[ReleaseRef, ...]:
@@ -231,4 +236,4 @@ def votes_that_count(
         for person in people
         if "approver" in person.roles and not person.shared and (policy.own_push or person.id != d.pusher)
     }
-    return tuple(dict.fromkeys(person for person in counted(d, wanted) if person in allowed))
+    return tuple(dict.fromkeys(person for person in counted(d, wanted, lane) if person in allowed))

@@ -91,8 +91,8 @@ TRANSITIONS: dict[Act, dict[Stage, Stage]] = {
         ),
     },
     Act.RESTORED: {S.ROLLING_BACK: S.ROLLED_BACK},
-    Act.PAUSE: {stage: stage for stage in (S.SCHEDULED, S.DEPLOYING, S.DISTRIBUTING, S.ROLLING_BACK)},
-    Act.RESUME: {stage: stage for stage in (S.SCHEDULED, S.DEPLOYING, S.DISTRIBUTING, S.ROLLING_BACK)},
+    Act.PAUSE: {stage: stage for stage in (S.SCHEDULED, S.DEPLOYING, S.DISTRIBUTING)},
+    Act.RESUME: {stage: stage for stage in (S.SCHEDULED, S.DEPLOYING, S.DISTRIBUTING)},
 }  # fmt: skip
 """`retry` leads back to the stage it failed in (staging, deploying or distributing); the table shows the first."""
 

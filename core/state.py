@@ -36,12 +36,15 @@ def label(id: str, attempt: int) -> str:  # noqa: A002 - `id` is the word people
     return id if attempt == 1 else f"{id}#{attempt}"
 
 
+Level = Literal["standard", "server-owner"]
+
+
 @dataclass(frozen=True, slots=True)
 class ManifestFacts:
     """What the workflow needs of an artifact's manifest."""
 
     component: str
-    level: Literal["standard", "server-owner"] = "standard"
+    level: Level = "standard"
     irreversible: bool = False
     contains: tuple[str, ...] = ()
 
@@ -133,6 +136,8 @@ class Placement:
     digest: str | None = None
     replaced: ReleaseRef | None = None
     """OMEGA: what this deployment's switch replaced there; a rollback returns to it."""
+    distributing: int = 0
+    """OMEGA: the generation of the distribution that it has taken on."""
     url: str | None = None
     error: str | None = None
     since: datetime | None = None
@@ -259,6 +264,8 @@ class Lane:
     """The highest ever issued."""
     current: tuple[tuple[str, ReleaseRef | None], ...] = ()
     """Region to what production runs there, as far as acts of Ashat have completed."""
+    voided_at: datetime | None = None
+    """When a rollback last voided the component's approvals: votes until then do not count."""
 
     def running(self, region: str) -> ReleaseRef | None:
         return dict(self.current).get(region)

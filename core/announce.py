@@ -1,0 +1,209 @@
+"""Who is told what: from one event to the messages that it sends. The card itself is brought up to date besides.
+
+Milestones go to the deployment's thread. A ping is one direct message, to those who can do something about it. Cards,
+checks and progress send nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core import events as e
+from core import say
+from core.cards import Button, Card, Tone
+from core.commands import Seen
+from core.facts import Facts
+from core.phases.push import plan_lines
+from core.phases.rollback import in_words
+from core.policy import approvers
+from core.ports import Kind, Outbound
+from core.stages import Stage
+from core.state import Deployment
+
+
+def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
+    """The messages of one event; `d` is the deployment after it."""
+    if d is None:
+        return _system(event, facts)
+    tell = _Teller(d, facts)
+    match event:
+        case e.Pushed():
+            tell.thread("Action plan", *plan_lines(event)[1:], *event.warnings)
+        case e.VerificationPassed(run):
+            tell.thread("✅ Verification PASSED!", f"Run {run}: {_passed(d)}", *_warnings(d), tone="good")
+            tell.ask_approvers()
+        case e.VerificationFailed():
+            lines = ("Issues detected on Public Server. Deployment cannot proceed to OMEGA.", *failed_checks(d))
+            tell.thread("❌ Verification FAILED!", *lines, tone="bad")
+            tell.directly([d.pusher], f"{d.name} failed verification", *failed_checks(d))
+        case e.Voted(person):
+            tell.thread(f"{facts.name_of(person)} approved", event.says)
+        case e.Approved(people, behind):
+            tell.approved(people, behind)
+        case e.VotesFell(people, why) if people:
+            tell.thread(f"Votes fell: {_names(people, facts)}", f"Because {why}")
+            tell.directly(people, f"Your vote for {d.name} no longer counts", f"Because {why}", _next_vote(d))
+        case e.RegionSwitched(region):
+            tell.thread(f"OMEGA {region} runs {d.name}")
+        case e.Completed():
+            tell.completed()
+        case e.Rejected(why):
+            tell.ended("rejected", why)
+        case e.Cancelled():
+            tell.ended("cancelled", None)
+        case e.Failed():
+            tell.failed(event)
+        case e.Retried(stage):
+            tell.thread(f"{tell.actor} tries {stage.words} again")
+        case e.Paused(why, automatic):
+            tell.paused(why, automatic)
+        case e.Resumed():
+            tell.thread(f"{tell.actor} resumed {d.name}")
+        case e.RollbackStarted():
+            tell.rolling_back(event)
+        case e.RolledBack(touched):
+            tell.rolled_back(touched)
+        case e.HealthWorsened(region, why):
+            tell.worse(region, why)
+        case e.HealthRecovered(region):
+            tell.thread(f"OMEGA {region} is healthy again", tone="good")
+        case e.Noted(text):
+            tell.thread(f"{tell.actor}: {text}")
+        case _:
+            pass  # the card shows it; a message of its own would be noise
+    return tell.messages
+
+
+def _system(event: e.Event, facts: Facts) -> list[Outbound]:
+    if not isinstance(event, e.ServerConfigured) or not facts.channel:
+        return []
+    what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+    by = facts.asker.name if facts.asker else "Ashat"
+    was = f", in place of {event.replaced}" if event.replaced else ""
+    return [Outbound("line", facts.channel, Card(f"{by} configured {what}: {event.name} at {event.url}{was}"))]
+
+
+def _names(people: Iterable[str], facts: Facts) -> str:
+    return say.listed([facts.name_of(person) for person in people])
+
+
+def _passed(d: Deployment) -> str:
+    checks = d.verification.checks if d.verification else ()
+    good = sum(check.state == "passed" for check in checks)
+    rest = [check.name for check in checks if check.state != "passed"]
+    return f"{good} of {len(checks)} passed" + (f"; not run: {say.listed(rest)}" if rest else "")
+
+
+def _warnings(d: Deployment) -> tuple[str, ...]:
+    checks = d.verification.checks if d.verification else ()
+    return tuple(f"⚠ {check.name}: {check.warning}" for check in checks if check.warning)
+
+
+def failed_checks(d: Deployment) -> tuple[str, ...]:
+    """Each failed check in a line: what was expected, what was seen, where."""
+    checks = d.verification.checks if d.verification else ()
+    if not any(check.bad for check in checks):
+        return (f"❌ {d.failure}",) if d.failure else ()
+    return tuple(
+        f"❌ {check.name}: expected {check.expected}, got {check.seen}" + (f" at {check.where}" if check.where else "")
+        for check in checks
+        if check.bad
+    )
+
+
+def _next_vote(d: Deployment) -> str:
+    if d.stage is Stage.VERIFYING:
+        return "You are asked again when the checks have passed"
+    return f"Look at what would happen now: `deploy status {d.name}`"
+
+
+class _Teller:
+    """Collects the messages of one event."""
+
+    def __init__(self, d: Deployment, facts: Facts) -> None:
+        self.d = d
+        self.facts = facts
+        self.messages: list[Outbound] = []
+        self.actor = facts.asker.name if facts.asker else "Ashat"
+        self._asker = facts.asker.id if facts.asker else None
+
+    def thread(self, title: str, *lines: str, tone: Tone = "neutral", broadcast: bool = False,
+               buttons: tuple[Button, ...] = ()) -> None:  # fmt: skip
+        kind: Kind = "broadcast" if broadcast else "milestone"
+        card = Card(title, tuple(lines), buttons, tone, summary=f"{self.d.name}: {title}")
+        self.messages.append(Outbound(kind, self.d.home, card, deployment=self.d.key))
+
+    def directly(self, people: Iterable[str], title: str, *lines: str, buttons: tuple[Button, ...] = ()) -> None:
+        """One ping each, and none to the one who did it."""
+        for person in dict.fromkeys(people):
+            if person != self._asker and any(known.id == person for known in self.facts.people):
+                card = Card(title, tuple(lines), buttons, summary=title)
+                self.messages.append(Outbound("direct", self.d.home, card, self.d.key, person))
+
+    def ask_approvers(self) -> None:
+        d = self.d
+        can = [person.id for person in approvers(d, self.facts.people, self.facts.policy)]
+        lines = (d.description, f"{facts_line(d)}", f"`deploy approve {d.name}`")
+        self.directly(can, f"{d.name} waits for your approval", *lines)
+
+    def approved(self, people: tuple[str, ...], behind: str | None) -> None:
+        where = f"; queued behind {behind}" if behind else "; it goes to OMEGA"
+        self.directly([self.d.pusher], f"{self.d.name} is approved by {_names(people, self.facts)}{where}")
+
+    def completed(self) -> None:
+        self.thread(f"✅ {self.d.name} is complete", *fleet_lines(self.d), tone="good")
+        self.directly([self.d.pusher], f"{self.d.name} is complete", *fleet_lines(self.d))
+
+    def ended(self, how: str, why: str | None) -> None:
+        title = f"{self.actor} {how} {self.d.name}"
+        self.thread(title, *((f"“{why}”",) if why else ()), "Nothing was pushed to OMEGA")
+        self.directly([self.d.pusher], title, *((f"“{why}”",) if why else ()))
+
+    def failed(self, event: e.Failed) -> None:
+        title = f"❌ {self.d.name} failed in {event.failed_in.words}"
+        self.thread(title, event.why, tone="bad", broadcast=self.d.touched)
+        self.directly([self.d.pusher], title, event.why)
+
+    def paused(self, why: str, automatic: bool) -> None:
+        title = f"⏸ {self.d.name} is paused" + ("" if automatic else f" by {self.actor}")
+        help_ = f"`deploy resume {self.d.name}`, or `deploy rollback {self.d.name}`"
+        self.thread(title, *((why,) if automatic else ()), help_, broadcast=automatic)
+        admins = [person.id for person in self.facts.people if "admin" in person.roles] if automatic else []
+        self.directly([self.d.pusher, *admins], title, why, help_)
+
+    def rolling_back(self, event: e.RollbackStarted) -> None:
+        what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"
+        why = (f"“{event.why}”",) if event.why else ()
+        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, what)
+
+    def rolled_back(self, touched: bool) -> None:
+        d = self.d
+        title = f"↩️ {d.name} is rolled back"
+        lines = (in_words(d.restore).replace("returns to", "runs"), *fleet_lines(d)) if touched else (
+            "Nothing was pushed to OMEGA",)  # fmt: skip
+        self.thread(title, *lines, broadcast=touched)
+        self.directly([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
+
+    def worse(self, region: str, why: str) -> None:
+        d = self.d
+        seen = Seen(d.attempt, d.digest or "", d.verification.run if d.verification else 0)
+        back = Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger")
+        title = f"⚠ OMEGA {region} is worse since {d.name}"
+        self.thread(title, why, f"`deploy rollback {d.name}`", tone="bad", broadcast=True, buttons=(back,))
+        self.directly([d.pusher], title, why, f"`deploy rollback {d.name}`")
+
+
+def facts_line(d: Deployment) -> str:
+    """What identifies the update, in one line."""
+    return f"{d.component}, sha256 {say.digest(d.digest)}, {say.size(d.size)}"
+
+
+def fleet_lines(d: Deployment) -> tuple[str, ...]:
+    """The mainframes that this is about, counted; those that sleep are named, for they follow later."""
+    included = [m for m in d.mainframes if m.included]
+    well = sum(m.status == "healthy" for m in included)
+    lines = [f"{well} of {len(included)} mainframes healthy"]
+    asleep = [m.name for m in included if m.status == "asleep"]
+    if asleep:
+        lines.append(f"Lagging, they follow when they wake: {say.listed(asleep[:5])}")
+    return tuple(lines)

@@ -1,0 +1,101 @@
+"""From events to one transaction: the new state, the journal's lines, what is to be told, and when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from core import events as e
+from core.announce import announce
+from core.evolve import evolve, evolve_lane
+from core.facts import ASHAT, Facts
+from core.journal import Draft
+from core.ports import Change, Lease, Outbound, Settled
+from core.state import Deployment, Lane, Server
+from core.steps import has_work
+
+
+def change(
+    facts: Facts,
+    events: tuple[e.Event, ...],
+    *,
+    via: str = "",
+    settled: Settled | None = None,
+    lease: Lease | None = None,
+) -> Change:
+    """Everything that `events` change, to be committed at once; `settled` marks the message that they answer."""
+    by = facts.asker.id if facts.asker else ASHAT
+    before, after, lane = facts.deployment, facts.deployment, facts.lane
+    fresh = any(isinstance(event, e.Pushed) for event in events)
+    if fresh:
+        after = None
+    entries: list[Draft] = []
+    outbox: list[Outbound] = []
+    servers: list[Server] = []
+    for event in events:
+        match event:
+            case e.ServerConfigured():
+                servers.append(_server(event, by, facts.now))
+                entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
+            case e.Opened() | e.TestedOnAlpha() | e.PeopleChanged():
+                entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
+            case _:
+                after = evolve(after, event, facts.now, by)
+                lane = evolve_lane(lane if lane.component == after.component else Lane(after.component), after, event)
+                entries.append(_draft(after.key, event, facts.now, by, via))
+                if isinstance(event, e.Pushed):
+                    entries.append(_draft(e.SYSTEM, e.Opened(after.key), facts.now, by, via))
+        outbox += announce(event, after, facts)
+    moved = after is not None and after is not (None if fresh else before)
+    return Change(
+        deployment=after if moved else None,
+        lane=lane if lane is not facts.lane else None,
+        servers=tuple(servers),
+        entries=tuple(entries),
+        outbox=tuple(outbox),
+        follow=(after.home,) if fresh and after else (),
+        settled=settled,
+        due=_due(after if moved else None, facts, lane_moved=lane is not facts.lane),
+        lease=lease,
+    )
+
+
+def _due(after: Deployment | None, facts: Facts, *, lane_moved: bool) -> tuple[tuple[str, datetime | None], ...]:
+    """The deployment itself where there is work for it, and its siblings where the lane has changed under them."""
+    own = ((after.key, facts.now if has_work(after, facts.now) else None),) if after else ()
+    return (*own, *((other.key, facts.now) for other in facts.siblings)) if lane_moved else own
+
+
+def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:
+    return Server(event.role, event.region, event.name, event.url, by, at, event.public_key)
+
+
+def _draft(chain: str, event: e.Event, at: datetime, by: str, via: str) -> Draft:
+    return Draft(chain, e.kind(event), plain(event), at, by, via)
+
+
+def plain(event: e.Event) -> dict[str, Any]:
+    """The event's fields as JSON values, as the journal keeps and hashes them."""
+    fields: dict[str, Any] = _json(asdict(event))
+    return fields
+
+
+def _json(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(key): _json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_json(item) for item in value]
+        case datetime():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case _:
+            return value
+
+
+def bumped(d: Deployment) -> Deployment:
+    """`d` as the store keeps it after a commit."""
+    return replace(d, version=d.version + 1)

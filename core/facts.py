@@ -1,0 +1,189 @@
+"""What a decision is made from, and what it gives: facts in; events with an answer, or a refusal, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.events import CheckFinished, Event
+from core.people import Person
+from core.policy import Policy
+from core.ports import AlphaFile, Probe
+from core.release.manifest import Manifest
+from core.state import Deployment, Lane, MainframeStatus, ManifestFacts, Server
+
+ASHAT = "ashat"
+"""Who acts where no person does: what was observed, and thresholds that trip."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaFacts:
+    """What ALPHA has for an id that is to be pushed."""
+
+    files: tuple[AlphaFile, ...] = ()
+    manifest: Manifest | None = None
+    problem: str | None = None
+    """Why there is no manifest, in a sentence."""
+    nearest: tuple[str, ...] = ()
+    tested: bool = False
+    """Whether `ashat alpha test` recorded that this file passed here."""
+    active_by_asker: int = 0
+    staged_bytes: int = 0
+    """Of the asker's deployments that have not ended."""
+    mainframes: int | None = None
+    durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that one decision may know. `deployment` is the attempt that the command means."""
+
+    now: datetime
+    policy: Policy
+    people: tuple[Person, ...]
+    servers: tuple[Server, ...] = ()
+    asker: Person | None = None
+    """None where the decision is about something observed."""
+    channel: str = ""
+    nonce: str = ""
+    """Fresh randomness, for an act on servers that may follow."""
+    deployment: Deployment | None = None
+    lane: Lane = Lane("main")
+    siblings: tuple[Deployment, ...] = ()
+    """Other deployments of the component that have not ended."""
+    alpha: AlphaFacts | None = None
+    probe: Probe | None = None
+
+    @property
+    def me(self) -> Person:
+        if self.asker is None:
+            raise ValueError("a command without an asker")
+        return self.asker
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """OMEGA's configured regions."""
+        return tuple(sorted(server.region for server in self.servers if server.role == "omega"))
+
+    @property
+    def public(self) -> Server | None:
+        return next((server for server in self.servers if server.role == "public"), None)
+
+    def name_of(self, person: str) -> str:
+        return next((known.name for known in self.people if known.id == person), person)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The events to commit, and what the asker is told. No events: nothing had to change."""
+
+    events: tuple[Event, ...]
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing changes. `why` is the sentence: what is missing, who holds it, which command comes next."""
+
+    code: str
+    why: str
+    more: tuple[str, ...] = ()
+
+
+Verdict = Decided | Refused
+
+
+# -- outcomes: what was observed, to be decided like a command -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactCopied:
+    digest: str
+    size: int
+    manifest: ManifestFacts
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHealthy:
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksSeen:
+    run: int
+    results: tuple[CheckFinished, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VotesStale:
+    """Something that the votes cover has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFree:
+    """It is first in the queue and nobody holds the component's lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSigned:
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegionHealthy:
+    region: str
+    generation: int
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """The step of the present stage failed for good."""
+
+    why: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    name: str
+    owner: str
+    tier: str
+    status: MainframeStatus
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSeen:
+    region: str
+    generation: int
+    rows: tuple[FleetRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotGone:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRuns:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSeen:
+    region: str
+    well: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """A deadline of the present stage has passed."""
+
+
+Outcome = (
+    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | PackageSigned | RegionHealthy | StepFailed
+    | FleetSeen | SlotGone | BaselineRuns | HealthSeen | Elapsed
+)  # fmt: skip

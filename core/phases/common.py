@@ -1,0 +1,44 @@
+"""What the phases share: the refusals that every command can meet."""
+
+from __future__ import annotations
+
+from core import say
+from core.commands import Seen
+from core.facts import Facts, Refused
+from core.stages import HELPS, Stage
+from core.state import Deployment
+
+
+def does_not_fit(d: Deployment, facts: Facts, wanted: str) -> Refused:
+    """The command has no place in this stage: what the stage is, who ended it, and which command helps."""
+    helps = f"`deploy {HELPS[d.stage].format(id=d.name)}`"
+    if d.stage in (Stage.REJECTED, Stage.CANCELLED, Stage.ROLLED_BACK, Stage.ROLLING_BACK) and d.ended_by:
+        at = say.clock(d.stage_since, facts.me.time_zone, facts.now)
+        did = {"rolling_back": "is rolling back", "rolled_back": "rolled back"}.get(d.stage, d.stage.words)
+        return Refused("too_late", f"Too late: {facts.name_of(d.ended_by)} {did} {d.name} at {at}. {helps}")
+    if d.stage is Stage.FAILED and d.failed_in is not None:
+        return Refused("stage", f"{d.name} failed in {d.failed_in.words}, so it cannot {wanted} now. {helps_failed(d)}")
+    return Refused("stage", f"{d.name} is {d.stage.words}, so it cannot {wanted} now. {helps}")
+
+
+def helps_failed(d: Deployment) -> str:
+    """What can be done about a failed deployment."""
+    if d.failed_in is Stage.VERIFYING:
+        return f"`deploy verify {d.name}` again, or `deploy rollback {d.name}`"
+    if d.touched:
+        return f"`deploy retry {d.name}`, or `deploy rollback {d.name}`"
+    return f"`deploy retry {d.name}`, or `deploy cancel {d.name}`"
+
+
+def stale_click(d: Deployment, seen: Seen | None, facts: Facts) -> Refused | None:
+    """A button acts on what its card showed. Where that has changed, say what it is now."""
+    if seen is None:
+        return None
+    run = d.verification.run if d.verification else 0
+    if (seen.attempt, seen.digest, seen.run) == (d.attempt, d.digest or "", run):
+        return None
+    return Refused(
+        "stale_button",
+        f"That card is old: {d.name} is now {d.stage.words}, run {run}. Nothing was changed. "
+        f"`deploy status {d.name}` shows it as it is",
+    )

@@ -1,0 +1,176 @@
+"""Going back: off Public where OMEGA was not touched, else to what production ran before. And cancelling."""
+
+from __future__ import annotations
+
+from core import say
+from core.commands import Cancel, Rollback
+from core.events import (
+    BaselineSet,
+    Cancelled,
+    DeploymentEvent,
+    Failed,
+    RegionRestored,
+    RollbackStarted,
+    RolledBack,
+    SlotWithdrawn,
+)
+from core.facts import Decided, Facts, FleetSeen, Refused, RegionHealthy, StepFailed, Verdict
+from core.phases.common import does_not_fit, stale_click
+from core.phases.deploy import failures, fleet_changes
+from core.stages import BEFORE_OMEGA, Stage
+from core.state import PUBLIC, Deployment, ReleaseRef, omega
+
+Restore = tuple[tuple[str, ReleaseRef | None], ...]
+
+
+def rollback(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
+    """Start going back. Nothing but what is on top of it blocks a rollback."""
+    refused = stale_click(d, command.seen, facts)
+    if refused:
+        return refused
+    match d.stage:
+        case Stage.ROLLING_BACK:
+            by = facts.name_of(d.ended_by or "")
+            return Decided((), (f"{d.name} is rolling back already, since {_clock(d, facts)} ({by})",))
+        case Stage.PLANNED | Stage.STAGING:
+            why = f"{d.name} is {d.stage.words}: there is nothing to roll back yet. `deploy cancel {d.name}`"
+            return Refused("stage", why)
+        case Stage.DEPLOYING | Stage.DISTRIBUTING | Stage.COMPLETED | Stage.FAILED | Stage.ROLLBACK_FAILED if d.touched:
+            return _production(command, d, facts)
+        case Stage.FAILED if d.placement(PUBLIC) is None:
+            return Refused("stage", f"{d.name} never reached Public. `deploy cancel {d.name}`")
+        case (
+            Stage.STAGED | Stage.VERIFYING | Stage.AWAITING_APPROVAL | Stage.SCHEDULED | Stage.FAILED
+            | Stage.ROLLBACK_FAILED
+        ):  # fmt: skip
+            event = RollbackStarted(command.reason, 0, facts.nonce, ())
+            return Decided((event,), (f"Rolling {d.name} back: off Public; nothing was pushed to OMEGA",))
+        case _:
+            return does_not_fit(d, facts, "be rolled back")
+
+
+def _clock(d: Deployment, facts: Facts) -> str:
+    return say.clock(d.stage_since, facts.me.time_zone, facts.now)
+
+
+def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
+    on_top = _on_top(d, facts)
+    if on_top:
+        return Refused("on_top", on_top)
+    restore = restoring(d, facts)
+    if not restore:
+        return Refused("not_current", f"{d.name} runs nowhere in production any more. `deploy history` shows what does")
+    event = RollbackStarted(command.reason, facts.lane.generation + 1, facts.nonce, restore)
+    says = [f"Rolling {d.name} back: {in_words(restore)}"]
+    if d.manifest.irreversible:
+        says.append("Its manifest says it is irreversible: the program goes back, its data may not fit")
+    return Decided((event,), tuple(says))
+
+
+def in_words(restore: Restore) -> str:
+    """`OMEGA eu returns to v1.2.2`, or that the component goes offline."""
+    return "; ".join(
+        f"OMEGA {region} returns to {ref.name}" if ref else f"OMEGA {region} had nothing before, so it goes offline"
+        for region, ref in restore
+    )
+
+
+def _on_top(d: Deployment, facts: Facts) -> str | None:
+    """What must be rolled back first, in a sentence, or None."""
+    holder = next((other for other in facts.siblings if other.key == facts.lane.holder), None)
+    if holder is not None and holder.key != d.key:
+        return f"{holder.name} is on top of {d.name}: it is {holder.stage.words}. `deploy rollback {holder.name}` first"
+    if d.stage is Stage.COMPLETED and not _runs(d, facts):
+        tops = [ref.name for ref in facts.lane.releases]
+        if tops:
+            return f"{say.listed(tops)} runs on top of {d.name}. `deploy rollback {tops[0]}` first"
+    return None
+
+
+def _runs(d: Deployment, facts: Facts) -> bool:
+    return any((ref.id, ref.attempt) == (d.id, d.attempt) for ref in facts.lane.releases)
+
+
+def restoring(d: Deployment, facts: Facts) -> Restore:
+    """Region to what it returns to: the digest recorded at its switch. Only where this deployment runs or may run."""
+    if d.stage is Stage.ROLLBACK_FAILED:
+        return d.restore
+    rows = [row for row in d.placements if row.server != PUBLIC]
+    if d.stage is Stage.COMPLETED:
+        rows = [row for row in rows if _runs_in(d, row.server.removeprefix("omega/"), facts)]
+    return tuple((row.server.removeprefix("omega/"), row.replaced) for row in rows)
+
+
+def _runs_in(d: Deployment, region: str, facts: Facts) -> bool:
+    ref = facts.lane.running(region)
+    return ref is not None and (ref.id, ref.attempt) == (d.id, d.attempt)
+
+
+def cancel(command: Cancel, d: Deployment, facts: Facts) -> Verdict:
+    """End it before OMEGA is touched. Its slot on Public is withdrawn by and by."""
+    refused = stale_click(d, command.seen, facts)
+    if refused:
+        return refused
+    if d.stage is Stage.FAILED and d.touched:
+        return Refused("touched", f"{d.name} has touched OMEGA, so it cannot be cancelled. `deploy rollback {d.name}`")
+    if d.stage in (Stage.DEPLOYING, Stage.DISTRIBUTING):
+        why = f"{d.name} is {d.stage.words}: too late to cancel. `deploy rollback {d.name}` undoes it"
+        return Refused("touched", why)
+    if d.stage not in (*BEFORE_OMEGA, Stage.FAILED):
+        return does_not_fit(d, facts, "be cancelled")
+    return Decided((Cancelled(touched=False),), (f"Cancelled {d.name}; nothing was pushed to OMEGA",))
+
+
+# -- outcomes ----------------------------------------------------------------------------------------------------------
+
+
+def region_restored(outcome: RegionHealthy, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
+    if d.stage is not Stage.ROLLING_BACK or outcome.generation != d.generation:
+        return None
+    return () if is_restored(d, outcome.region) else (RegionRestored(outcome.region),)
+
+
+def is_restored(d: Deployment, region: str) -> bool:
+    place = d.placement(omega(region))
+    return place is not None and place.observed == "restored"
+
+
+def fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
+    """Mainframes follow OMEGA back; done when all that are online have."""
+    if d.stage is not Stage.ROLLING_BACK or outcome.generation != d.generation:
+        return None
+    changes, after = fleet_changes(outcome, d, facts)
+    restored = {region for region, _ in after.restore}
+    if not all(is_restored(after, region) for region in restored) or not _told(after, restored):
+        return changes
+    if any(m.status == "waiting" for m in after.mainframes):
+        return changes
+    bad = [m for m in after.mainframes if m.status == "failed"]
+    if bad:
+        return (*changes, Failed(Stage.ROLLING_BACK, failures(bad)))
+    return (*changes, RolledBack(touched=True))
+
+
+def _told(d: Deployment, regions: set[str]) -> bool:
+    return all(
+        place.distributing == d.generation for place in d.placements if place.server.removeprefix("omega/") in regions
+    )
+
+
+def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
+    if d.stage is not Stage.ROLLING_BACK:
+        return None
+    return (Failed(Stage.ROLLING_BACK, outcome.why, outcome.region),)
+
+
+def slot_gone(d: Deployment) -> tuple[DeploymentEvent, ...]:
+    """The slot on Public is gone: a duty done, and the end of a rollback that had nothing else to undo."""
+    place = d.placement(PUBLIC)
+    gone = (SlotWithdrawn(),) if place is not None and place.observed != "withdrawn" else ()
+    if d.stage is Stage.ROLLING_BACK and not d.restore:
+        return (*gone, RolledBack(touched=False))
+    return gone
+
+
+def baseline_runs(d: Deployment) -> tuple[DeploymentEvent, ...]:
+    return (BaselineSet(),) if d.baseline_due else ()

@@ -1,0 +1,484 @@
+"""What comes next on the servers: `next_step` looks at the state and at what was observed, and names one effect.
+
+Level-triggered: it never remembers what was sent. Every pass begins with a look, so a cut, a crash or a doubled call is
+repaired by the next one. Every effect was committed as an intent before, in the event that led to the stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.events import CheckFinished
+from core.facts import (
+    ArtifactCopied,
+    BaselineRuns,
+    ChecksSeen,
+    Elapsed,
+    Facts,
+    FleetRow,
+    FleetSeen,
+    HealthSeen,
+    LaneFree,
+    Outcome,
+    PackageSigned,
+    RegionHealthy,
+    SlotGone,
+    SlotHealthy,
+    StepFailed,
+    VotesStale,
+)
+from core.phases.approve import lane_is_free, stale_votes
+from core.phases.deploy import is_switched
+from core.phases.rollback import is_restored
+from core.release.wire import (
+    CheckWanted,
+    ComponentState,
+    DistributionState,
+    Release,
+    Report,
+    SlotState,
+    State,
+    VerificationWanted,
+)
+from core.stages import ENDED, MOVING, Stage
+from core.state import PUBLIC, Deployment, Lane, Level, Placement, ReleaseRef, omega
+from core.workflow import due
+
+# -- effects: each is idempotent, and is asked for again until what it leads to is seen ------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask a server for its whole state."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """ALPHA's file into the artifact store; fixes the digest."""
+
+    id: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The stored artifact to a server."""
+
+    place: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutSlot:
+    place: str
+    slot: str
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    place: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartChecks:
+    place: str
+    slot: str
+    wanted: VerificationWanted
+
+
+@dataclass(frozen=True, slots=True)
+class LookReport:
+    place: str
+    slot: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Hash the stored artifact again, and sign the statement that OMEGA will get."""
+
+    place: str
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
+class Desire:
+    place: str
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
+class Distribute:
+    place: str
+    release: Release
+    hold: bool
+    order: int
+
+
+Effect = Look | Copy | Upload | PutSlot | Withdraw | StartChecks | LookReport | Package | Desire | Distribute
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `seconds` have passed; None: before something else changes."""
+
+    seconds: float | None
+    why: str = ""
+
+
+Step = Effect | Outcome | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What this pass has seen so far. A place that is missing has not been looked at."""
+
+    states: Mapping[str, State] = field(default_factory=dict)
+    away: Mapping[str, str] = field(default_factory=dict)
+    """Places that did not answer, and why."""
+    uploaded: frozenset[tuple[str, str]] = frozenset()
+    slots: Mapping[str, SlotState | None] = field(default_factory=dict)
+    """By place, as an effect of this pass has answered; stands above `states`."""
+    components: Mapping[str, ComponentState] = field(default_factory=dict)
+    reports: Mapping[int, Report | None] = field(default_factory=dict)
+    distributions: Mapping[str, DistributionState] = field(default_factory=dict)
+    withdrawn: bool = False
+    copied: ArtifactCopied | None = None
+    package: PackageSigned | None = None
+
+
+POLL_SLOW = 15.0
+"""Seconds between looks at what only people or time can change: the watch after completion, and duties that wait."""
+
+
+def has_work(d: Deployment, now: datetime) -> bool:
+    """Whether the reconciler has anything to do for `d` without a person's command."""
+    return d.stage in MOVING or bool(d.votes and d.stage is Stage.AWAITING_APPROVAL) or has_duty(d) or watched(d, now)
+
+
+def has_duty(d: Deployment) -> bool:
+    """What outlives the stage: a slot on Public to withdraw, a baseline to bring up to date."""
+    place = d.placement(PUBLIC)
+    leftover = place is not None and place.desired == "withdrawn" and place.observed != "withdrawn"
+    return d.stage in (*ENDED, Stage.ROLLBACK_FAILED) and (leftover or d.baseline_due)
+
+
+def watched(d: Deployment, now: datetime) -> bool:
+    return d.stage is Stage.COMPLETED and d.watch_until is not None and now < d.watch_until
+
+
+def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
+    """The one thing to do next for `d`. `poll` is the seconds between two looks at what is under way."""
+    deadline = due(d, facts.policy)
+    if deadline is not None and facts.now >= deadline:
+        return Elapsed()
+    match d.stage:
+        case Stage.PLANNED:
+            return seen.copied or Copy(d.id, d.source)
+        case Stage.STAGING:
+            return _staging(d, seen, poll)
+        case Stage.VERIFYING:
+            return _verifying(d, seen, facts, poll)
+        case Stage.AWAITING_APPROVAL:
+            return VotesStale() if stale_votes(d, facts) else Wait(None)
+        case Stage.SCHEDULED:
+            return _scheduled(d, facts)
+        case Stage.DEPLOYING:
+            return _deploying(d, seen, poll)
+        case Stage.DISTRIBUTING:
+            return _distributing(d, seen, d_release(d), tuple(d.regions), poll)
+        case Stage.ROLLING_BACK:
+            return _rolling_back(d, seen, poll)
+        case _:
+            return _duties(d, seen, facts)
+
+
+def _unseen(place: str, seen: Observed, poll: float) -> Look | Wait | None:
+    if place in seen.away:
+        return Wait(poll, f"{place} does not answer: {seen.away[place]}")
+    return None if place in seen.states else Look(place)
+
+
+# -- Public ------------------------------------------------------------------------------------------------------------
+
+
+def _staging(d: Deployment, seen: Observed, poll: float) -> Step:
+    if blind := _unseen(PUBLIC, seen, poll):
+        return blind
+    assert d.digest is not None
+    slot = _slot(d, seen)
+    if slot is None or slot.nonce != d.nonce or slot.digest != d.digest or slot.status == "withdrawn":
+        if (PUBLIC, d.digest) not in seen.uploaded:
+            return Upload(PUBLIC, d.digest)
+        return PutSlot(PUBLIC, d.slot, _staged_release(d))
+    match slot.status:
+        case "healthy":
+            return SlotHealthy(slot.url)
+        case "failed" | "crashed":
+            return StepFailed(slot.error or "the release did not start on Public")
+        case _:
+            return Wait(poll)
+
+
+def _slot(d: Deployment, seen: Observed) -> SlotState | None:
+    if PUBLIC in seen.slots:
+        return seen.slots[PUBLIC]
+    return next((slot for slot in seen.states[PUBLIC].slots if slot.slot == d.slot), None)
+
+
+def _staged_release(d: Deployment) -> Release:
+    return Release(
+        purpose="stage", component=d.component, digest=d.digest, generation=0, deployment=d.id, attempt=d.attempt,
+        level=d.manifest.level, nonce=d.nonce, issued_at=d.stage_since,
+    )  # fmt: skip
+
+
+def _verifying(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
+    run = d.verification
+    assert run is not None
+    if run.run not in seen.reports:
+        if PUBLIC in seen.away:
+            return Wait(poll, f"Public does not answer: {seen.away[PUBLIC]}")
+        return LookReport(PUBLIC, d.slot, run.run)
+    report = seen.reports[run.run]
+    if report is None:
+        return _baseline(d, seen, facts.lane, poll) or StartChecks(PUBLIC, d.slot, _wanted(d, seen, facts))
+    known = {check.name for check in run.checks if check.final}
+    new = tuple(
+        CheckFinished(run.run, row.name, row.state, row.expected, row.seen, row.where, row.warning, dict(row.measured))
+        for row in report.checks
+        if row.state not in ("waiting", "running") and row.name not in known
+    )
+    return ChecksSeen(run.run, new) if new else Wait(poll)
+
+
+def _wanted(d: Deployment, seen: Observed, facts: Facts) -> VerificationWanted:
+    run, public = d.verification, facts.public
+    assert run is not None
+    baseline = _baseline_release(d, facts.lane)
+    runs = _component(PUBLIC, d.component, seen)
+    usable = runs is not None and runs.status == "healthy" and runs.running == baseline.digest
+    return VerificationWanted(
+        digest=run.digest,
+        deployment=d.id,
+        attempt=d.attempt,
+        run=run.run,
+        nonce=run.nonce,
+        address=public.url if public else "",
+        baseline=baseline.digest if usable else None,
+        checks=tuple(
+            CheckWanted.model_validate(
+                {"name": check.name, "kind": check.kind, "timeout": check.timeout, "options": check.options}
+            )
+            for check in run.checks
+        ),
+    )
+
+
+# -- the baseline: Public runs what production runs, to compare with ---------------------------------------------------
+
+
+def _baseline_release(d: Deployment, lane: Lane) -> Release:
+    """Production's release as Public is to run it: that of the first region. Offline where production has none."""
+    current = next((ref for _, ref in lane.current if ref), None)
+    generation = current.generation if current else lane.generation
+    digest = current.digest if current else None
+    nonce = hashlib.sha256(f"baseline {d.component} {generation} {digest}".encode()).hexdigest()[:32]
+    owner = current or ReleaseRef(d.id, d.attempt, "", generation)
+    return Release(
+        purpose="desired", component=d.component, digest=digest, generation=max(generation, 1), deployment=owner.id,
+        attempt=owner.attempt, nonce=nonce, issued_at=d.stage_since,
+    )  # fmt: skip
+
+
+def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | None:
+    """The next step towards Public's baseline; None where it stands, cannot be had, or there is nothing to run."""
+    wanted = _baseline_release(d, lane)
+    if wanted.digest is None and not lane.generation:
+        return None
+    if blind := _unseen(PUBLIC, seen, poll):
+        return blind
+    runs = _component(PUBLIC, d.component, seen)
+    if runs is not None and runs.generation >= wanted.generation:
+        return Wait(poll) if runs.status == "switching" else None
+    if wanted.digest is not None and (PUBLIC, wanted.digest) not in seen.uploaded:
+        return Upload(PUBLIC, wanted.digest)
+    return Desire(PUBLIC, wanted)
+
+
+# -- production --------------------------------------------------------------------------------------------------------
+
+
+def _scheduled(d: Deployment, facts: Facts) -> Step:
+    if stale_votes(d, facts):
+        return VotesStale()
+    if d.hold is None and facts.regions and lane_is_free(d, facts):
+        return LaneFree()
+    return Wait(None, "its turn has not come")
+
+
+def d_release(d: Deployment) -> Release:
+    """What this deployment wants production to run."""
+    return _desired(d, d.digest, d.id, d.attempt, d.manifest.level)
+
+
+def _desired(d: Deployment, digest: str | None, id: str, attempt: int, level: Level) -> Release:  # noqa: A002 - see state
+    return Release(
+        purpose="desired", component=d.component, digest=digest, generation=d.generation, deployment=id,
+        attempt=attempt, level=level, nonce=d.nonce, issued_at=d.stage_since,
+    )  # fmt: skip
+
+
+def _component(place: str, component: str, seen: Observed) -> ComponentState | None:
+    if place in seen.components:
+        return seen.components[place]
+    state = seen.states.get(place)
+    return next((row for row in state.components if row.component == component), None) if state else None
+
+
+def _deploying(d: Deployment, seen: Observed, poll: float) -> Step:
+    release = d_release(d)
+    if not d.packaged:
+        return seen.package or Package(omega(d.regions[0]), release)
+    waiting: Wait | None = None
+    for region in d.regions:
+        if is_switched(d, region):
+            continue
+        step = _switch(d, omega(region), region, release, seen, poll)
+        if not isinstance(step, Wait):
+            return step
+        waiting = step
+    return waiting or Wait(poll)
+
+
+def _switch(d: Deployment, place: str, region: str, release: Release, seen: Observed, poll: float) -> Step:
+    """One region towards `release`, or what it has come to."""
+    if blind := _unseen(place, seen, poll):
+        return blind
+    runs = _component(place, d.component, seen)
+    if runs is None or runs.generation < release.generation:
+        if d.hold is not None:
+            return Wait(None, "paused")
+        if release.digest is not None and (place, release.digest) not in seen.uploaded:
+            return Upload(place, release.digest)
+        return Desire(place, release)
+    if runs.generation > release.generation:
+        return StepFailed(f"OMEGA {region} was given something newer by another", region)
+    return _come_to(runs, region, release, poll)
+
+
+def _come_to(runs: ComponentState, region: str, release: Release, poll: float) -> Step:
+    match runs.status:
+        case "healthy" if runs.running == release.digest:
+            return RegionHealthy(region, release.generation, runs.url)
+        case "offline" if release.digest is None:
+            return RegionHealthy(region, release.generation, None)
+        case "failed" | "crashed":
+            return StepFailed(f"OMEGA {region}: {runs.error or 'the release did not become healthy'}", region)
+        case _:
+            return Wait(poll)
+
+
+def _distributing(d: Deployment, seen: Observed, release: Release, regions: tuple[str, ...], poll: float) -> Step:
+    """Each region's distribution as it should be; then what its mainframes have come to."""
+    for region in regions:
+        place = omega(region)
+        if place in seen.distributions:
+            continue
+        if place in seen.away:
+            return Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
+        return Distribute(place, release, d.hold is not None, d.order)
+    for region in regions:
+        fleet = fleet_of(region, seen.distributions[omega(region)])
+        if _is_news(fleet, d):
+            return fleet
+    return Wait(poll)
+
+
+def fleet_of(region: str, state: DistributionState) -> FleetSeen:
+    rows = tuple(FleetRow(m.name, m.owner, m.tier, m.status, m.error) for m in state.mainframes)
+    return FleetSeen(region, state.generation, rows)
+
+
+def _is_news(fleet: FleetSeen, d: Deployment) -> bool:
+    """Whether a decision could come of it. Waiting mainframes are news, for they may be late by now."""
+    place = d.placement(omega(fleet.region))
+    known = {m.name: (m.status, m.error) for m in d.mainframes if m.region == fleet.region}
+    new = {row.name: (row.status, row.error) for row in fleet.rows}
+    waiting = any(status == "waiting" for status, _ in new.values())
+    return place is None or place.distributing != fleet.generation or known != new or waiting
+
+
+def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:
+    if not d.restore:
+        return _withdraw(d, seen, poll)
+    for region, ref in d.restore:
+        if not is_restored(d, region):
+            return _switch(d, omega(region), region, restored_release(d, ref), seen, poll)
+    release = restored_release(d, d.restore[0][1])
+    for region, ref in d.restore:
+        place = omega(region)
+        if place not in seen.distributions:
+            if place in seen.away:
+                return Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
+            return Distribute(place, restored_release(d, ref), False, d.order)
+    return _distributing(d, seen, release, tuple(region for region, _ in d.restore), poll)
+
+
+def restored_release(d: Deployment, ref: ReleaseRef | None) -> Release:
+    """What a region returns to, under the rollback's own generation. It goes to every mainframe, whatever the level."""
+    if ref is None:
+        return _desired(d, None, d.id, d.attempt, "standard")
+    return _desired(d, ref.digest, ref.id, ref.attempt, "standard")
+
+
+# -- what outlives the stage -------------------------------------------------------------------------------------------
+
+
+def _withdraw(d: Deployment, seen: Observed, poll: float) -> Step:
+    place: Placement | None = d.placement(PUBLIC)
+    if place is None or seen.withdrawn:
+        return SlotGone()
+    if PUBLIC in seen.away:
+        return Wait(poll, f"Public does not answer: {seen.away[PUBLIC]}")
+    return Withdraw(PUBLIC, d.slot)
+
+
+def _duties(d: Deployment, seen: Observed, facts: Facts) -> Step:
+    if has_duty(d):
+        if d.baseline_due:
+            return _baseline(d, seen, facts.lane, POLL_SLOW) or BaselineRuns()
+        return _withdraw(d, seen, POLL_SLOW)
+    if watched(d, facts.now):
+        return _watch(d, seen)
+    return Wait(None)
+
+
+def _watch(d: Deployment, seen: Observed) -> Step:
+    """Worse health on OMEGA after completion is told, with the way back; it does not roll back by itself."""
+    for region in d.regions:
+        place = omega(region)
+        if place not in seen.states and place not in seen.away:
+            return Look(place)
+        health = _health(d, place, region, seen)
+        if health.well == (region in d.unwell):
+            return health
+    return Wait(POLL_SLOW)
+
+
+def _health(d: Deployment, place: str, region: str, seen: Observed) -> HealthSeen:
+    if place in seen.away:
+        return HealthSeen(region, False, f"OMEGA {region} does not answer: {seen.away[place]}")
+    runs = _component(place, d.component, seen)
+    if runs is None or runs.running != d.digest:
+        return HealthSeen(region, True)
+    if runs.status == "healthy":
+        return HealthSeen(region, True)
+    return HealthSeen(region, False, f"OMEGA {region}: {runs.error or runs.status}")

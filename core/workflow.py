@@ -1,0 +1,201 @@
+"""The workflow: every command and every outcome, decided. Facts in; events, or a refusal, out. No I/O, no clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from core import commands as c
+from core import say
+from core.events import DeploymentEvent, Failed, Noted, OutcomeStale
+from core.facts import (
+    ArtifactCopied,
+    BaselineRuns,
+    ChecksSeen,
+    Decided,
+    Elapsed,
+    Facts,
+    FleetSeen,
+    HealthSeen,
+    LaneFree,
+    Outcome,
+    PackageSigned,
+    Refused,
+    RegionHealthy,
+    SlotGone,
+    SlotHealthy,
+    StepFailed,
+    Verdict,
+    VotesStale,
+)
+from core.phases import approve, configure, deploy, push, rollback, verify
+from core.policy import Policy, may, names, who_may
+from core.stages import Stage
+from core.state import Deployment
+
+Writing = (
+    c.Configure | c.Push | c.Verify | c.Approve | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume
+    | c.Note
+)  # fmt: skip
+"""The commands that change something; the others only read."""
+
+
+def decide(command: Writing, facts: Facts, unfinished: tuple[Deployment, ...] = ()) -> Verdict:
+    """What `command` by `facts.asker` leads to now. `unfinished` is needed by configure alone."""
+    spec = c.spec_of(command)
+    if not may(facts.me, spec):
+        return not_allowed(facts, spec)
+    match command:
+        case c.Configure():
+            return configure.configure(command, facts, unfinished)
+        case c.Push():
+            return push.push(command, facts)
+        case _:
+            return _about(command, facts)
+
+
+def not_allowed(facts: Facts, spec: c.Spec) -> Refused:
+    """Whoever may not view gets no names and no ids."""
+    if not facts.me.roles:
+        return Refused("stranger", "You have no role here. An admin gives roles, in the settings under [people]")
+    others = names(who_may(facts.people, spec))
+    mine = say.listed(sorted(facts.me.roles))
+    verb = spec.name.capitalize()
+    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}. `deploy whoami`")
+
+
+def _about(
+    command: c.Verify | c.Approve | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume | c.Note,
+    facts: Facts,
+) -> Verdict:
+    d = facts.deployment
+    if d is None:
+        return Refused("unknown", f"There is no deployment {command.id}. `deploy status` lists what is there")
+    match command:
+        case c.Verify():
+            return verify.verify(command, d, facts)
+        case c.Approve():
+            return approve.approve(command, d, facts)
+        case c.Reject():
+            return approve.reject(command, d, facts)
+        case c.Rollback():
+            return rollback.rollback(command, d, facts)
+        case c.Cancel():
+            return rollback.cancel(command, d, facts)
+        case c.Retry():
+            return deploy.retry(command, d, facts)
+        case c.Pause():
+            return deploy.pause(command, d, facts)
+        case c.Resume():
+            return deploy.resume(command, d, facts)
+        case c.Note():
+            return Decided((Noted(command.text),), (f"Done: noted on {d.name}",))
+        case _:
+            assert_never(command)
+
+
+def conclude(outcome: Outcome, facts: Facts) -> tuple[DeploymentEvent, ...]:
+    """The events that what was observed leads to. One that no longer fits is recorded, and has no effect."""
+    d = facts.deployment
+    if d is None:
+        raise ValueError("an outcome belongs to a deployment")
+    events = _concluded(outcome, d, facts)
+    if events is None:
+        return (OutcomeStale(type(outcome).__name__, d.stage),)
+    return events
+
+
+def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
+    match outcome:
+        case ArtifactCopied():
+            return push.copied(outcome, d)
+        case SlotHealthy():
+            return push.healthy(outcome, d, facts)
+        case ChecksSeen():
+            return verify.seen(outcome, d, facts)
+        case VotesStale():
+            return approve.stale(d, facts)
+        case LaneFree():
+            return approve.free(d, facts)
+        case PackageSigned():
+            return deploy.packaged(outcome, d)
+        case RegionHealthy():
+            return (
+                rollback.region_restored(outcome, d)
+                if d.stage is Stage.ROLLING_BACK
+                else deploy.region_healthy(outcome, d)
+            )
+        case StepFailed():
+            return (
+                push.failed(outcome, d)
+                or verify_failed(outcome, d)
+                or deploy.failed(outcome, d)
+                or rollback.failed(outcome, d)
+            )
+        case FleetSeen():
+            return (
+                rollback.fleet_seen(outcome, d, facts)
+                if d.stage is Stage.ROLLING_BACK
+                else deploy.fleet_seen(outcome, d, facts)
+            )
+        case SlotGone():
+            return rollback.slot_gone(d)
+        case BaselineRuns():
+            return rollback.baseline_runs(d)
+        case HealthSeen():
+            return deploy.health_seen(outcome, d)
+        case Elapsed():
+            return elapsed(d, facts)
+        case _:
+            assert_never(outcome)
+
+
+def verify_failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
+    """Public refused to run the checks at all: the verification has failed, for that reason."""
+    return (Failed(Stage.VERIFYING, outcome.why),) if d.stage is Stage.VERIFYING else None
+
+
+def due(d: Deployment, policy: Policy) -> datetime | None:
+    """The next deadline of the present stage, which comes back as Elapsed."""
+
+    def after(seconds: float) -> datetime:
+        return d.stage_since + timedelta(seconds=seconds)
+
+    match d.stage:
+        case Stage.PLANNED | Stage.STAGING:
+            return after(policy.staging_timeout)
+        case Stage.VERIFYING:
+            return d.verification.deadline if d.verification else None
+        case Stage.DEPLOYING:
+            return None if d.hold else after(policy.deploy_timeout)
+        case Stage.DISTRIBUTING:
+            return None if d.hold or deploy.told_by_all(d) else after(policy.deploy_timeout)
+        case Stage.ROLLING_BACK:
+            return after(policy.deploy_timeout)
+        case _:
+            return None
+
+
+def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
+    """A stage that took too long has failed. What is late by the clock alone is not late if the deadline moved."""
+    deadline = due(d, facts.policy)
+    if deadline is None or facts.now < deadline:
+        return None
+    if d.stage is Stage.VERIFYING:
+        return verify.timed_out(d, facts)
+    limit = say.duration((deadline - d.stage_since).total_seconds())
+    return (Failed(d.stage, f"{d.stage.words} was not finished within {limit}: {_missing(d)}"),)
+
+
+def _missing(d: Deployment) -> str:
+    """What it was still waiting for."""
+    match d.stage:
+        case Stage.PLANNED:
+            return "the artifact was not copied from ALPHA"
+        case Stage.STAGING:
+            return "the slot on Public did not become healthy"
+        case Stage.DISTRIBUTING:
+            return "OMEGA did not take the distribution on"
+        case _:
+            late = [row.server.replace("omega/", "OMEGA ") for row in d.placements if row.observed == "starting"]
+            return f"{say.listed(late)} did not become healthy" if late else "the mainframes did not answer"
