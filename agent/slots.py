@@ -1,0 +1,358 @@
+"""Slots: a release in a folder, a process and a port of its own, from its artifact to the first healthy answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pwd
+import shutil
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from agent.artifacts import ArtifactFolder
+from agent.checks.target import Target
+from agent.errors import Refused
+from agent.extract import UNPACKING, extract
+from agent.files import sync_folder
+from agent.probe import status_of
+from agent.process import Ending, Keepers, NotStarted, Plan, User, alive, ending
+from agent.records import Records, SlotRecord
+from agent.settings import AgentSettings, Limits
+from agent.words import last_words
+from core.release.archive import Bounds
+from core.release.manifest import Manifest
+
+_LOOK = 0.05
+"""Seconds between two looks at a release that is starting."""
+_PROBE = 5.0
+"""Seconds for one health request while it starts; a longer one is a no."""
+_PORT_TRIES = 3
+"""A free port can be taken by another program between our look and the release's start."""
+
+log = structlog.get_logger()
+
+
+class SlotFailed(Exception):  # noqa: N818 - read as what happened
+    """A release did not become healthy. `str(error)` is for a person."""
+
+
+class Superseded(Exception):  # noqa: N818 - no fault: something newer is wanted
+    """The caller no longer wants this release up."""
+
+
+class Slots:
+    """All slots of this host. One step at a time per slot; different slots do not wait for each other."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        artifacts: ArtifactFolder,
+        keepers: Keepers,
+        changed: Callable[[], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._artifacts = artifacts
+        self._keepers = keepers
+        self._clock = clock
+        self._user = _user(settings.slot_user)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.records = Records(settings.data / "slots", SlotRecord, "slot.json", changed)
+        for folder in self.records.unrecorded:
+            shutil.rmtree(folder)
+        for scratch in (settings.data / "slots").glob(f"*/{UNPACKING}*"):
+            shutil.rmtree(scratch)
+
+    def alive(self, name: str) -> bool:
+        return alive(self._run(name))
+
+    def address(self, name: str) -> str | None:
+        """`host:port` on which this host reaches the slot's process; None where it does not run."""
+        record = self.records.get(name)
+        if record is None or record.port is None or not self.alive(name):
+            return None
+        return f"{self._reachable_host()}:{record.port}"
+
+    def url(self, name: str) -> str | None:
+        """Where people can open it; None where it does not run."""
+        record = self.records.get(name)
+        if self.address(name) is None or record is None:
+            return None
+        return f"http://{self._settings.slot_address or self._reachable_host()}:{record.port}/"
+
+    def target(self, name: str) -> Target | None:
+        """What the checks look at; None where the slot is not healthy."""
+        record, address = self.records.get(name), self.address(name)
+        if record is None or record.manifest is None or address is None or record.status != "healthy":
+            return None
+        files = self._files(name)
+        return Target(f"http://{address}", files, files, record.manifest, record.digest)
+
+    def ended_words(self, name: str) -> str:
+        """What is known of a process that has ended: how, and its last lines."""
+        how = ending(self._run(name)) or "ended, and nobody was there to see how"
+        return _sentence(f"The process {how}", self._words(name))
+
+    def mark(self, record: SlotRecord, **changes: object) -> SlotRecord:
+        """Record changes; `since` moves with the status."""
+        if changes.get("status", record.status) != record.status:
+            changes["since"] = self._clock()
+        changed = record.model_copy(update=changes)
+        if changed != record:
+            log.info("slot", slot=record.name, status=changed.status, error=changed.error)
+        return self.records.put(record.name, changed)
+
+    async def bring_up(self, name: str, check_wanted: Callable[[], None]) -> None:
+        """Unpack, migrate, start and wait until healthy; what was done before is not done again.
+
+        `check_wanted` raises Superseded where the caller has changed its mind; it is asked between the steps.
+        Raises SlotFailed, after which the process is stopped.
+        """
+        async with self._locks[name]:
+            try:
+                await self._unpack(self._record(name))
+                check_wanted()
+                await self._migrate(self._record(name))
+                check_wanted()
+                await self._start_and_wait(name, check_wanted)
+            except (Refused, NotStarted, OSError) as error:
+                raise SlotFailed(str(error)) from error
+
+    async def stop(self, name: str) -> None:
+        """End the slot's processes and keep its folder."""
+        async with self._locks[name]:
+            await self._stop(name)
+
+    async def remove(self, name: str, *, keep_record: bool = False) -> None:
+        """End the slot's processes and remove its files."""
+        async with self._locks[name]:
+            await self._stop(name)
+            if not keep_record:
+                self.records.drop(name)
+            folder = self.records.folder(name)
+            if folder.is_dir():
+                await asyncio.to_thread(_empty, folder, {"slot.json"} if keep_record else set())
+        self._locks.pop(name, None)
+
+    async def _stop(self, name: str) -> None:
+        for run in (self._run(name, "migrate"), self._run(name)):
+            await self._keepers.stop(run, grace=self._settings.limits.stop + 10)
+
+    def _record(self, name: str) -> SlotRecord:
+        record = self.records.get(name)
+        if record is None:
+            raise Superseded
+        return record
+
+    async def _unpack(self, record: SlotRecord) -> None:
+        if record.manifest is not None:
+            return
+        files = self._files(record.name)
+        if files.is_dir():  # a crash came between the unpacking and its record
+            await asyncio.to_thread(shutil.rmtree, files)
+        limits = self._settings.limits
+        bounds = Bounds(limits.extracted_bytes, limits.files, limits.ratio)
+        owner = (self._user.uid, self._user.gid) if self._user else None
+        artifact = self._artifacts.path(record.digest)
+        manifest = await asyncio.to_thread(extract, artifact, record.digest, files, bounds, owner)
+        if manifest.component != record.release.component:
+            raise Refused(
+                "refused",
+                f"the artifact is of the component {manifest.component}, but the release of {record.release.component}",
+            )
+        self.mark(self._record(record.name), manifest=manifest, status="starting")
+
+    async def _migrate(self, record: SlotRecord) -> None:
+        manifest = _manifest(record)
+        if manifest.run.migrate is None or record.migrated:
+            return
+        run = self._run(record.name, "migrate")
+        if ending(run) is None:
+            await self._keepers.start(run, self._plan(record, manifest.run.migrate, port=record.port or 0))
+        limit = time.monotonic() + self._settings.limits.migrate
+        while alive(run):
+            if time.monotonic() > limit:
+                await self._keepers.stop(run, grace=20.0)
+                raise SlotFailed(f"migrate did not end within {self._settings.limits.migrate:g} s and was stopped")
+            await asyncio.sleep(_LOOK)
+        outcome = ending(run)
+        if outcome != Ending(0, 0):
+            await self._forget_run(run)
+            raise SlotFailed(_sentence(f"migrate {outcome or 'was killed'}", self._words(record.name)))
+        self.mark(self._record(record.name), migrated=True)
+
+    async def _forget_run(self, run: Path) -> None:
+        """So that another try begins anew rather than reading the old outcome."""
+        await asyncio.to_thread(shutil.rmtree, run)
+
+    async def _start_and_wait(self, name: str, check_wanted: Callable[[], None]) -> None:
+        for remaining in reversed(range(_PORT_TRIES)):
+            await self._start(self._record(name))
+            try:
+                await self._until_healthy(self._record(name), check_wanted)
+            except SlotFailed:
+                await self._stop(name)
+                if remaining and not self._is_free(self._record(name).port or 0):
+                    continue  # somebody else has the port: not the release's fault
+                raise
+            self.mark(self._record(name), status="healthy", error=None)
+            return
+
+    async def _start(self, record: SlotRecord) -> None:
+        if self.alive(record.name):
+            return
+        manifest = _manifest(record)
+        record = self.mark(record, status="starting", error=None, port=self._choose_port(record))
+        await self._keepers.start(self._run(record.name), self._plan(record, manifest.run.start, record.port or 0))
+        log.info("slot process started", slot=record.name, port=record.port)
+
+    async def _until_healthy(self, record: SlotRecord, check_wanted: Callable[[], None]) -> None:
+        manifest = _manifest(record)
+        limit = time.monotonic() + manifest.run.start_timeout
+        seen: int | None = None
+        while (left := limit - time.monotonic()) > 0:
+            check_wanted()
+            if not self.alive(record.name):
+                raise SlotFailed(self.ended_words(record.name))
+            host = self._reachable_host()
+            seen = await status_of(host, record.port or 0, manifest.health.path, min(_PROBE, max(left, _LOOK)))
+            if seen == 200 and self.alive(record.name):
+                return
+            await asyncio.sleep(_LOOK)
+        answer = f"answered {seen}" if seen else "did not answer"
+        text = f"{manifest.health.path} {answer} where 200 was expected within {manifest.run.start_timeout:g} s"
+        raise SlotFailed(_sentence(text, self._words(record.name)))
+
+    def _plan(self, record: SlotRecord, argv: tuple[str, ...], port: int) -> Plan:
+        limits, files = self._settings.limits, self._files(record.name)
+        manifest = _manifest(record)
+        return Plan(
+            argv=argv,
+            cwd=str(files),
+            env=self._environment(files, port),
+            log=str(self._log(record.name)),
+            log_bytes=limits.log_bytes,
+            stop=manifest.run.stop,
+            stop_seconds=limits.stop,
+            limits=_resource_limits(limits, own_user=self._user is not None),
+            user=self._user,
+        )
+
+    def _environment(self, files: Path, port: int) -> dict[str, str]:
+        """The host's env file and the slot's own; nothing of the agent's environment."""
+        own = {
+            "PORT": str(port),
+            "HOST": self._settings.slot_host,
+            "HOME": str(files),
+            "PATH": self._settings.slot_path,
+        }
+        return {"LANG": "C.UTF-8", **read_env_file(self._settings.env_file), **own}
+
+    def _words(self, name: str) -> str:
+        return last_words(self._log(name), read_env_file(self._settings.env_file).values())
+
+    def _choose_port(self, record: SlotRecord) -> int:
+        """The one it had, so that its address stays; else a free one. Raises SlotFailed where none is left."""
+        if record.port and self._is_free(record.port):
+            return record.port
+        if self._settings.slot_ports is None:
+            return _any_free_port(self._settings.slot_host)
+        low, high = self._settings.slot_ports
+        taken = {other.port for other in self.records.all() if self.alive(other.name)}
+        for port in range(low, high + 1):
+            if port not in taken and self._is_free(port):
+                return port
+        raise SlotFailed(f"every port from {low} to {high} is in use; withdraw a slot or widen slot_ports")
+
+    def _is_free(self, port: int) -> bool:
+        with _socket_for(self._settings.slot_host) as probe:
+            try:
+                probe.bind((self._settings.slot_host, port))
+            except OSError:
+                return False
+            return True
+
+    def _reachable_host(self) -> str:
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.slot_host, self._settings.slot_host)  # noqa: S104 - compared, not bound
+
+    def _files(self, name: str) -> Path:
+        return self.records.folder(name) / "files"
+
+    def _log(self, name: str) -> Path:
+        return self.records.folder(name) / "log"
+
+    def _run(self, name: str, what: str = "run") -> Path:
+        return self.records.folder(name) / what
+
+
+def read_env_file(path: Path | None) -> dict[str, str]:
+    """KEY=value lines; empty lines and those that begin with # do not count. Quotes around a value are taken off."""
+    if path is None:
+        return {}
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {key.strip(): _unquoted(value.strip()) for key, _, value in pairs}
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value
+
+
+def _sentence(what: str, words: str) -> str:
+    return f"{what}. Its last words: {words}" if words else f"{what}, and it printed nothing."
+
+
+def _manifest(record: SlotRecord) -> Manifest:
+    if record.manifest is None:
+        raise SlotFailed("the release is not unpacked")
+    return record.manifest
+
+
+def _user(name: str | None) -> User | None:
+    if name is None:
+        return None
+    entry = pwd.getpwnam(name)
+    return User(entry.pw_uid, entry.pw_gid, (entry.pw_gid,))
+
+
+def _resource_limits(limits: Limits, *, own_user: bool) -> dict[str, int]:
+    """Only those that are set. The number of processes is counted per user, so it needs a user of its own."""
+    chosen = {"RLIMIT_AS": limits.memory_bytes, "RLIMIT_NOFILE": limits.open_files}
+    if own_user:
+        chosen["RLIMIT_NPROC"] = limits.processes
+    return {"RLIMIT_CORE": 0, **{name: limit for name, limit in chosen.items() if limit}}
+
+
+def _socket_for(host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    probe = socket.socket(family, socket.SOCK_STREAM)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return probe
+
+
+def _any_free_port(host: str) -> int:
+    with _socket_for(host) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _empty(folder: Path, keep: set[str]) -> None:
+    for entry in folder.iterdir():
+        if entry.name in keep:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if not keep:
+        parent = folder.parent
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()
+        sync_folder(parent)
