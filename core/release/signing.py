@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -69,7 +70,7 @@ def sign(signer: CryptoSigner, name: str, subjects: dict[str, str], predicate: B
 def opened(envelope: dict[str, Any], keys: Sequence[Key], name: str, model: type[Predicate]) -> Predicate:
     """Verify first, parse after. Raises SignatureRefused: malformed, not by one of `keys`, or of another type."""
     try:
-        sealed = Envelope.from_dict(envelope)
+        sealed = Envelope.from_dict(deepcopy(envelope))  # it takes the signatures out of what it is given
         if sealed.payload_type != PAYLOAD_TYPE:
             raise SignatureRefused(f"the payload is {sealed.payload_type}, expected {PAYLOAD_TYPE}")
         sealed.verify(list(keys), 1)
@@ -77,5 +78,5 @@ def opened(envelope: dict[str, Any], keys: Sequence[Key], name: str, model: type
         if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != f"{PREDICATES}/{name}":
             raise SignatureRefused(f"the statement is {statement['predicateType']}, expected {PREDICATES}/{name}")
         return model.model_validate(statement["predicate"])
-    except (KeyError, TypeError, ValueError, VerificationError, ValidationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, VerificationError, ValidationError) as error:
         raise SignatureRefused("the signature is missing, wrong, or by a key that is not trusted here") from error
