@@ -16,8 +16,8 @@ def feature(slot: Slot) -> Feature:
     """The page /export, /export.csv and /export.json."""
 
     def offered(_: Request) -> Response:
-        links = '<a href="/export.csv">notes.csv</a> for a spreadsheet, <a href="/export.json">notes.json</a> for programs.'
-        return page(slot, "Export", f'<p class="card">All {len(_all(slot))} notes: {links}</p>')
+        table, data = '<a href="/export.csv">for a spreadsheet</a>', '<a href="/export.json">for a program</a>'
+        return page(slot, "Export", f'<p class="card">All {len(_all(slot))} notes, {table} or {data}.</p>')
 
     def table(_: Request) -> Response:
         attachment = ("Content-Disposition", 'attachment; filename="notes.csv"')

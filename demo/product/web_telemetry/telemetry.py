@@ -10,9 +10,9 @@ from ..kit.http import Request
 from ..kit.slot import Feature, Slot
 
 COLLECTOR = ("127.0.0.1", 8125)
-SAMPLE = 12
+SAMPLE = 15
 """One page view in so many is reported."""
-ACKNOWLEDGED_WITHIN = 0.6
+ACKNOWLEDGED_WITHIN = 0.55
 """Seconds that a page view waits for the collector's word."""
 
 
