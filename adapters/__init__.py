@@ -1,0 +1,1 @@
+"""One folder per outside world; none knows another, and only bot.wiring knows them all."""

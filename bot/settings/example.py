@@ -1,0 +1,96 @@
+"""`config.example.toml`, made from the settings themselves, so that it can be neither incomplete nor outdated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, SecretStr
+from pydantic.fields import FieldInfo
+
+from bot.settings.model import Settings
+from bot.settings.values import to_seconds, to_text
+
+_HEAD = """\
+# Ashat's settings: every key with its default. Lines that begin with "#" and a key are examples of what has none.
+# The environment overrides: ASHAT_WORKFLOW__QUORUM=2 for quorum in [workflow]; lists and tables are JSON there.
+# Secrets never stand here: they are in files of mode 0600, or in the environment.
+"""
+_SAMPLE_KEYS = {"people": "alice", "components": "main"}
+
+
+def example() -> str:
+    """The whole file. `make config.example.toml` writes it: `python -m bot.settings > config.example.toml`."""
+    return "\n".join([_HEAD, *(block for name in Settings.model_fields for block in _section(name))])
+
+
+def _section(name: str) -> Iterator[str]:
+    field = Settings.model_fields[name]
+    default = field.default
+    if get_origin(field.annotation) is tuple:
+        yield _commented(f"[[{name}]]", _item_model(field))
+    elif get_origin(field.annotation) is dict:
+        yield _commented(f"[{name}.{_SAMPLE_KEYS[name]}]", _item_model(field))
+    elif all(isinstance(value, BaseModel) for _, value in default):
+        yield f"# {_doc(type(default))}\n"
+        for key, value in default:
+            yield f"# {_comment(type(default).model_fields[key])}\n{_table(f'{name}.{key}', value)}"
+    else:
+        yield f"# {_doc(type(default))}\n{_table(name, default)}"
+
+
+def _table(name: str, default: BaseModel) -> str:
+    lines = [f"[{name}]"]
+    for key, field in type(default).model_fields.items():
+        lines += [f"# {_comment(field)}", _line(key, field, getattr(default, key))]
+    return "\n".join(lines) + "\n"
+
+
+def _commented(header: str, model: type[BaseModel]) -> str:
+    """A table of which there may be many, or none: all of it is commented out."""
+    lines = [f"# {_doc(model)}", f"# {header}"]
+    for key, field in model.model_fields.items():
+        value = field.examples[0] if field.examples else field.default
+        lines += [f"# # {_comment(field)}", f"# {key} = {_toml(value, field)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, field: FieldInfo, value: Any) -> str:
+    if value is None:
+        sample = field.examples[0] if field.examples else ""
+        return f"# {key} = {_toml(sample, field)}"
+    return f"{key} = {_toml(value, field)}"
+
+
+def _toml(value: Any, field: FieldInfo) -> str:
+    match value:
+        case SecretStr():
+            return json.dumps(value.get_secret_value())
+        case float() | int() if not isinstance(value, bool) and _is_duration(field):
+            return json.dumps(to_text(value))
+        case Path():
+            return json.dumps(str(value))
+        case dict():
+            pairs = ", ".join(f"{key} = {json.dumps(below)}" for key, below in value.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _is_duration(field: FieldInfo) -> bool:
+    return any(isinstance(each, BeforeValidator) and each.func is to_seconds for each in field.metadata)
+
+
+def _item_model(field: FieldInfo) -> type[BaseModel]:
+    return next(each for each in get_args(field.annotation) if isinstance(each, type) and issubclass(each, BaseModel))
+
+
+def _comment(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
+
+
+def _doc(model: type[BaseModel]) -> str:
+    return " ".join(cleandoc(model.__doc__ or "").split())

@@ -1,0 +1,85 @@
+"""The files that settings name: tokens, and whether anyone else could read what must stay private."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.settings.loading import SettingsError
+from bot.settings.model import Settings
+from bot.settings.sections import Agent
+
+_SQLITE = "sqlite:///"
+MIN_TOKEN = 16
+"""Characters: agents refuse shorter tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsecureFile:
+    """A file that others than its owner could read, or change; `problem` and `mend` are phrases for a person."""
+
+    path: Path
+    problem: str
+    mend: str
+
+
+def token_of(agent: Agent) -> SecretStr:
+    """The token for the agent's origin, read now, so that a changed one is noticed. Raises SettingsError."""
+    if agent.token_env is not None:
+        where, token = f"the environment's {agent.token_env}", os.environ.get(agent.token_env, "")
+    else:
+        assert agent.token_file is not None
+        where, token = str(agent.token_file), _text_of(agent.token_file)
+    if len(token) < MIN_TOKEN:
+        raise SettingsError(
+            f"The token for {agent.origin} is missing or shorter than {MIN_TOKEN} characters in {where}."
+        )
+    return SecretStr(token)
+
+
+def insecure_files(settings: Settings, config: Path | None = None) -> tuple[InsecureFile, ...]:
+    """Files with a mode or an owner that lets others read a secret or change what the bot does."""
+    private = (each for path in _private(settings) if (each := _too_open(path, 0o077, "0600")) is not None)
+    others = () if config is None else (_too_open(config, 0o022, "0644"),)
+    return (*private, *(each for each in others if each is not None))
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """The database file; None where it is another database, or one in memory."""
+    url = settings.ashat.database_url.get_secret_value()
+    path = url.removeprefix(_SQLITE)
+    return Path(path) if url.startswith(_SQLITE) and path not in ("", ":memory:") else None
+
+
+def _private(settings: Settings) -> Iterator[Path]:
+    yield settings.ashat.key_file
+    yield settings.ashat.socket
+    yield from (agent.token_file for agent in settings.agents if agent.token_file is not None)
+    database = sqlite_file(settings)
+    if database is not None:
+        yield from (database.with_name(database.name + end) for end in ("", "-wal", "-shm"))
+
+
+def _too_open(path: Path, forbidden: int, mode: str) -> InsecureFile | None:
+    """None too where there is no such file: what is missing is not insecure."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if found.st_uid not in (os.geteuid(), 0):
+        return InsecureFile(path, f"belongs to user {found.st_uid}, who can change it", f"chown {os.geteuid()} {path}")
+    if stat.S_IMODE(found.st_mode) & forbidden:
+        return InsecureFile(path, f"has mode {stat.S_IMODE(found.st_mode):04o}, open to others", f"chmod {mode} {path}")
+    return None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The token file {path} cannot be read: {error}.") from error

@@ -1,0 +1,93 @@
+"""The settings as a whole, and what the rest of the bot asks of them."""
+
+from __future__ import annotations
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.settings.sections import (
+    About,
+    AddedCheck,
+    Agent,
+    Alpha,
+    Ashat,
+    Checks,
+    Component,
+    PersonSettings,
+    Roles,
+    Servers,
+    Workflow,
+)
+from bot.settings.values import origin_of
+from core.people import Person, with_viewing
+from core.release.manifest import Name
+from core.state import Check
+
+
+class Settings(BaseSettings):
+    """All of them. `load` reads a file and the environment, which has the last word."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="ASHAT_",
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    ashat: Ashat = Ashat()
+    alpha: Alpha = Alpha()
+    servers: Servers = Servers()
+    agents: tuple[Agent, ...] = ()
+    workflow: Workflow = Workflow()
+    checks: Checks = Checks()
+    checks_added: tuple[AddedCheck, ...] = ()
+    components: dict[Name, Component] = {}
+    people: dict[Name, PersonSettings] = {}
+    roles: Roles = Roles()
+    about: About = About()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    def agent_at(self, url: str) -> Agent | None:
+        """How to show oneself to the server at `url`; None, and so no token, where its origin is not listed."""
+        origin = origin_of(url)
+        return next((agent for agent in self.agents if agent.origin == origin), None)
+
+    def persons(self) -> tuple[Person, ...]:
+        """Everyone under [people], in its order."""
+        return tuple(
+            Person(
+                id=key,
+                name=person.name,
+                roles=with_viewing(person.roles),
+                groups=frozenset(person.groups),
+                accounts=person.accounts(),
+                time_zone=person.time_zone or self.ashat.time_zone,
+                shared=person.shared,
+            )
+            for key, person in self.people.items()
+        )
+
+    def checks_for(self, component: str) -> tuple[Check, ...]:
+        """The checks of a run, in the order shown. A minimum check is `required`: not applicable is a failure."""
+        minimum = self.components.get(component, Component()).minimum_checks
+        standard = [
+            Check(check.name, kind, check.timeout, check.options, required=kind in minimum)
+            for kind, check in self.checks.by_kind()
+            if check.enabled
+        ]
+        added = [
+            Check(check.name, check.kind, check.timeout, check.options, required=check.name in minimum)
+            for check in self.checks_added
+            if not check.components or component in check.components
+        ]
+        return (*standard, *added)

@@ -1,0 +1,255 @@
+"""The sections of the settings, validated and immutable. The text below a key is its comment in config.example.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from bot.settings.values import (
+    AccountId,
+    HostPattern,
+    Origin,
+    PositiveSeconds,
+    PublicKeyText,
+    Seconds,
+    TimeZone,
+    Uid,
+    VariableName,
+    Version,
+)
+from core.people import Account, Role
+from core.release.manifest import Name
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class Ashat(Section):
+    """The bot itself. `{data}` stands for the data folder; relative paths start at this file's folder."""
+
+    data: Path = Path("data")
+    """The folder that holds the bot's state."""
+    database_url: SecretStr = SecretStr("sqlite:///{data}/ashat.db")
+    """SQLite, or PostgreSQL for several replicas; one with a password goes into ASHAT_ASHAT__DATABASE_URL."""
+    socket: Path = Path("{data}/ashat.sock")
+    """The Unix socket on which `ashat deploy …` talks to the running bot."""
+    key_file: Path = Path("{data}/bot.key.pem")
+    """The bot's private key, made by `ashat keys new`; servers act only on what it signed."""
+    home_channel: Text = "deployments"
+    """The channel that gets the cards."""
+    time_zone: TimeZone = "UTC"
+    """The time zone of texts for everyone, by its IANA name."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """Either text, json, or auto: text on a terminal and JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged: debug, info, warning or error."""
+
+
+class Alpha(Section):
+    """ALPHA, where updates come from."""
+
+    folder: Path = Path("alpha")
+    """The folder with the updates: `<id>.tar.gz`, `<id>.tar.zst` or `<id>.zip`."""
+    name: Text = "ALPHA"
+    """What it is called."""
+
+
+class Servers(Section):
+    """What `deploy configure` may connect to; the servers themselves are configured by that command."""
+
+    allowed_hosts: tuple[HostPattern, ...] = ("localhost", "127.0.0.1", "::1")
+    """The hosts that servers may be on: exact names or addresses, or "*.example.com" for all names below it."""
+    allow_http_omega: bool = False
+    """Whether OMEGA may be on plain http off this machine."""
+    min_platform_version: Version | None = Field(default=None, examples=["9.4.0"])
+    """The lowest version of the product's platform that a server may have."""
+    ca_file: Path | None = Field(default=None, examples=["private-ca.pem"])
+    """The certificates (PEM) of a private authority that servers are checked against, besides the public ones."""
+
+    def allows(self, host: str) -> bool:
+        """Whether a server may be on `host`, a name or an address as it stands in the URL."""
+        wanted = host.lower().strip("[]")
+        return any(
+            wanted.endswith(pattern[1:].lower()) if pattern.startswith("*.") else wanted == pattern.lower()
+            for pattern in self.allowed_hosts
+        )
+
+
+class Agent(Section):
+    """How the bot shows itself to one server. The token belongs to the origin: another URL gets none."""
+
+    origin: Origin = Field(examples=["http://127.0.0.1:9101"])
+    """Scheme, host and port of the server; https unless it is on this machine."""
+    token_file: Path | None = Field(default=None, examples=["public.token"])
+    """The file that holds the token, readable by the bot's user only; this or token_env."""
+    token_env: VariableName | None = Field(default=None, examples=["ASHAT_PUBLIC_TOKEN"])
+    """The environment variable that holds the token; this or token_file."""
+    public_key: PublicKeyText | None = Field(default=None, examples=["0" * 64])
+    """The agent's public key, 64 hexadecimal digits; its reports must be signed with it."""
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Agent:
+        if self.token_file is not None and self.token_env is not None:
+            raise ValueError("should name the token once: by token_file or by token_env")
+        if self.token_file is None and self.token_env is None:
+            raise ValueError("should say where the token is: token_file, or token_env")
+        return self
+
+
+class Workflow(Section):
+    """The way to production. Durations are seconds, or texts like "90s", "10m", "24h"."""
+
+    poll_seconds: PositiveSeconds = 2.0
+    """How often servers are asked how far they are."""
+    staging_timeout: PositiveSeconds = 600.0
+    """An update that is not staged by then has failed."""
+    verification_timeout: PositiveSeconds = 600.0
+    """A verification that has not finished by then has failed."""
+    deploy_timeout: PositiveSeconds = 600.0
+    """A release that is not healthy on OMEGA by then has failed."""
+    receipt_timeout: PositiveSeconds = 300.0
+    """A mainframe that is online and has sent no receipt by then counts as failed."""
+    online_within: PositiveSeconds = 120.0
+    """A mainframe seen within this time is online; others converge later."""
+    watch: Seconds = 900.0
+    """How long OMEGA is probed after a completion; 0 for not at all."""
+    verification_ttl: PositiveSeconds = 86400.0
+    """How long a passed verification is valid."""
+    own_push: bool = False
+    """Whether people may approve what they pushed themselves."""
+    quorum: Positive = 1
+    """How many different people must approve."""
+    quorum_by_component: dict[Name, Positive] = {}
+    """Another quorum for single components, like { api = 2 }."""
+    max_failed_mainframes: Count = 1
+    """A distribution with more failed mainframes than this is held, and a person is asked."""
+    max_active_per_person: Positive = 10
+    """How many deployments of one person may be under way."""
+    max_commands_per_minute: Positive = 30
+    """How many commands one person may give in a minute."""
+    max_staged_bytes: Positive = 4 * 1024**3
+    """How many bytes of one person's updates may be staged."""
+
+    def quorum_of(self, component: str) -> int:
+        return self.quorum_by_component.get(component, self.quorum)
+
+
+class CheckSettings(Section):
+    """One of the standard checks."""
+
+    enabled: bool = True
+    """Whether it is run."""
+    timeout: PositiveSeconds
+    """When it is a failure for lack of an answer."""
+    name: Text
+    """What it is called."""
+    options: dict[str, Any] = {}
+    """What tunes it; each kind of check has its own options."""
+
+
+class Checks(Section):
+    """The standard checks, in the order in which they are shown."""
+
+    health: CheckSettings = CheckSettings(name="Health Check", timeout=30)
+    """Health answers 200, several times running. Options: within (seconds for each answer), times."""
+    modules: CheckSettings = CheckSettings(name="Module Load Test", timeout=30)
+    """Every declared module is loaded. No options: the manifest says all."""
+    api: CheckSettings = CheckSettings(name="API Endpoint Test", timeout=60)
+    """Every declared path answers as declared. No options: the manifest says all."""
+    database: CheckSettings = CheckSettings(name="Database Connection", timeout=30)
+    """The release's own probe reads and writes its database. No options: the manifest says all."""
+    performance: CheckSettings = CheckSettings(name="Performance Baseline", timeout=120)
+    """The 95th percentile against production's release. Options: requests, ratio, floor_ms, limit_ms."""
+    security: CheckSettings = CheckSettings(name="Security Scan", timeout=60)
+    """Certificate, headers, exposed files, secrets in the artifact. Options: min_days, headers, ignore."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _keeps_other_defaults(cls, value: object, info: ValidationInfo) -> object:
+        default = cls.model_fields[info.field_name or ""].default
+        return {"name": default.name, "timeout": default.timeout, **value} if isinstance(value, dict) else value
+
+    def by_kind(self) -> Iterator[tuple[str, CheckSettings]]:
+        """Kind and settings of each, in the order in which they are shown."""
+        for kind in type(self).model_fields:
+            yield kind, getattr(self, kind)
+
+
+class AddedCheck(Section):
+    """A check of your own, run after the standard ones."""
+
+    name: Text = Field(examples=["Licence Page"])
+    """What it is called."""
+    kind: Literal["url", "command"] = Field(examples=["url"])
+    """Either url, what an address of the release answers; or command, one of those in Public's agent's settings."""
+    timeout: PositiveSeconds = 60.0
+    """When it is a failure for lack of an answer."""
+    options: dict[str, Any] = Field(default={}, examples=[{"path": "/licence", "status": 200}])
+    """What it does; each kind of check has its own options."""
+    components: tuple[Name, ...] = ()
+    """The components that it is run for; none named means all."""
+
+
+class Component(Section):
+    """What one component must always pass."""
+
+    minimum_checks: tuple[Text, ...] = ("health",)
+    """Checks that must apply and pass, whatever a release says: standard ones by key, added ones by name."""
+
+
+class PersonSettings(Section):
+    """A person. Whoever is not listed here has the roles of [roles] default."""
+
+    name: Text = Field(examples=["Alice Ng"])
+    """What others read."""
+    shell: Uid | None = Field(default=None, examples=[0])
+    """The user of this machine, by name or number."""
+    slack: AccountId | None = Field(default=None, examples=["U024BE7LH"])
+    """The Slack member id."""
+    discord: AccountId | None = Field(default=None, examples=["80351110224678912"])
+    """The Discord user id."""
+    roles: tuple[Role, ...] = ("viewer",)
+    """Of viewer, deployer, approver, admin (who configures servers); each includes viewer and nothing else."""
+    groups: tuple[Name, ...] = ()
+    """The groups that they belong to."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Their time zone, where it is another than [ashat] time_zone."""
+    shared: bool = False
+    """Whether several people use these accounts; a shared person cannot vote."""
+
+    def accounts(self) -> tuple[Account, ...]:
+        ids = {"shell": self.shell, "slack": self.slack, "discord": self.discord}
+        return tuple(Account(platform, str(id_)) for platform, id_ in ids.items() if id_ is not None)
+
+
+class Roles(Section):
+    """What people may do who are not listed."""
+
+    default: tuple[Role, ...] = ()
+    """Their roles; with none they may do nothing."""
+
+
+class About(Section):
+    """Where `ashat help` and `deploy help` send people."""
+
+    docs: str = ""
+    """The address of your documentation."""
+    support: str = ""
+    """Whom to ask."""
