@@ -11,7 +11,9 @@ _VAGUE = frozenset({
     "fix", "foo", "last", "latest", "misc", "my", "new", "old", "patch", "push", "qwerty", "release", "stuff", "temp",
     "test", "testing", "thing", "tmp", "try", "update", "v", "version", "wip", "x", "xx", "xxx", "y", "z",
 })  # fmt: skip
-_NUMBERED = re.compile(r"[\d._-]+")
+_SEPARATORS = re.compile(r"[\d._-]+")
+_TELLING = re.compile(r"\d\.\d|\d{4}|v\d")
+"""A version, a year, a ticket's number."""
 
 
 def advice(command: Command) -> tuple[str, ...]:
@@ -27,8 +29,6 @@ def advice(command: Command) -> tuple[str, ...]:
 
 
 def _vague(update: str) -> bool:
-    """`test`, `x`, `1`, `fix-2`; a number alone says nothing, but a version such as `v2` or `2024.1` does."""
-    word = _NUMBERED.sub(" ", update.lower()).strip()
-    if word in ("", "v"):
-        return re.fullmatch(r"v?|\d{1,3}", update.lower()) is not None
-    return all(part in _VAGUE for part in word.split())
+    """`test`, `x`, `1`, `fix-2`: every part is a word that any update could carry, or a small number."""
+    typed = update.lower()
+    return not _TELLING.search(typed) and all(part in _VAGUE for part in _SEPARATORS.split(typed) if part)

@@ -95,8 +95,8 @@ def _candidates(spec: Spec, argument: Argument, context: CompletionContext) -> S
 
 
 def _matching(word: str, choices: Iterable[str]) -> list[str]:
-    """The choices that begin with `word`, then those that hold it, whatever the case; each once, in their order."""
+    """The choices that begin with `word`, or where none does, those that hold it, whatever the case."""
     wanted = word.lower()
     known = list(dict.fromkeys(choices))
     begins = [choice for choice in known if choice.lower().startswith(wanted)]
-    return begins + [choice for choice in known if choice not in begins and wanted in choice.lower()]
+    return begins or [choice for choice in known if wanted in choice.lower()]

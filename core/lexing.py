@@ -31,8 +31,9 @@ _APOSTROPHES = "'‘‚"
 _LINK = r"<(?:[@#!][^<>\n]*|(?:https?|ftp|mailto|tel):[^<>\s|]*(?:\|[^<>\n]*)?)>"
 _ESCAPE = re.compile(rf"({_LINK})|&(amp|lt|gt);")
 _WORD = re.compile(rf"(?:[^\s<]+|{_LINK}|<)+")
-_FLAG = re.compile(r"(?P<dash>[-‐‑−]{2}|[—–―]-?|-[—–])(?P<name>[^\W\d_][\w-]*)(?P<equals>=?)")
-_CLOSED = re.compile(r"[.,;:!?…]*(?=\s|$)")
+_FLAG = re.compile(r"(?P<dash>[-‐‑−]{2}|[—–―][-—–―]?|-[—–])(?P<name>[^\W\d_][\w-]*)(?P<equals>=?)")
+_CAN_CLOSE = re.compile(rf"[.,;:!?…{QUOTES}]*(?=\s|$)")
+_PUNCTUATION = re.compile(r"[.,;:!?…]*(?=\s|$)")
 _QUOTED_MARK = re.compile(rf"\\([{QUOTES}])")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">"}
 
@@ -146,7 +147,7 @@ def _string(line: str, start: int) -> tuple[Token, int] | Unclosed:
         return Unclosed(line[start], line[start:])
     inner = _QUOTED_MARK.sub(r"\1", line[start + 1 : close])
     token = Token(unescaped(inner), unescaped(line[start : close + 1]), unescaped(inner, links=True), quoted=True)
-    end = _CLOSED.match(line, close + 1)
+    end = _PUNCTUATION.match(line, close + 1)
     return token, end.end() if end else close + 1
 
 
@@ -204,7 +205,13 @@ def _marks(line: str, start: int, closers: str) -> Iterator[tuple[int, bool]]:
         at = match.start()
         if line[at - 1] == "\\":
             continue
-        if line[at] in closers and _CLOSED.match(line, at + 1):
-            yield at, True
-        elif line[at] == opener and line[at - 1].isspace():
+        if line[at] == opener and _opens(line, at):
             yield at, False
+        elif line[at] in closers and _CAN_CLOSE.match(line, at + 1):
+            yield at, True
+
+
+def _opens(line: str, at: int) -> bool:
+    return (
+        (line[at - 1].isspace() or line[at - 1] == "=") and not line[at + 1 : at + 2].isspace() and at + 1 < len(line)
+    )
