@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,9 +42,13 @@ class Answer:
             raise Unmet("JSON", f"{len(self.body)} bytes that are not JSON ({kind})", self.where) from error
 
 
-def new_client() -> httpx.AsyncClient:
-    """A client for one check of one host. Time is bounded by the check's own deadline, not by the client."""
+def new_client(trusted: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """A client for one check of one host. Time is bounded by the check's own deadline, not by the client.
+
+    Without `trusted` it talks to slots, over plain http on this host; it would trust no certificate at all.
+    """
     return httpx.AsyncClient(
+        verify=trusted or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         trust_env=False,
         follow_redirects=False,
         timeout=None,  # noqa: S113 - every check runs under its deadline

@@ -24,22 +24,18 @@ async def tls_is_sound(context: CheckContext, options: SecurityOptions) -> list[
     where = f"https://{host}:{port}"
     context.place.where = f"the TLS handshake with {where}"
     try:
-        until = await _handshake(host, port, _trust(context.settings.ca_file))
-    except ssl.SSLCertVerificationError as error:
-        raise Unmet(*_certificate_fault(error, host), where) from error
-    except ssl.SSLError as error:
-        raise Unmet("a handshake with TLS 1.2 or newer", error.reason or "a broken handshake", where) from error
+        trusted = trust(context.settings.ca_file)
     except OSError as error:
-        raise Unmet("a TLS answer", f"none: {error.strerror or error}", where) from error
-    left = until - context.clock()
+        raise Unmet("a readable ca_file in the agent's settings", str(error.strerror or error), where) from error
+    left = await _valid_until(host, port, trusted, where) - context.clock()
     if left < timedelta(days=options.min_days):
         expected = f"a certificate valid for {options.min_days} more days"
-        raise Unmet(expected, f"one that expires on {until:%Y-%m-%d %H:%M} UTC", where)
+        raise Unmet(expected, f"one that expires on {context.clock() + left:%Y-%m-%d %H:%M} UTC", where)
     return []
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Raises OSError where the private authority's file cannot be read: then nothing is proven."""
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """The system's authorities and the private one. Raises OSError where that one's file is unreadable."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
@@ -47,11 +43,20 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-async def _handshake(host: str, port: int, trust: ssl.SSLContext) -> datetime:
-    """Until when the presented certificate is valid; that it is trusted and for `host`, OpenSSL has judged by then."""
-    _, writer = await asyncio.open_connection(host, port, ssl=trust, server_hostname=host)
+async def _valid_until(host: str, port: int, trusted: ssl.SSLContext, where: str) -> datetime:
+    """The end of the presented certificate, once OpenSSL has found it trusted and made for `host`. Raises Unmet."""
     try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        raise Unmet("a connection", f"none: {error.strerror or error}", where) from error
+    try:
+        await writer.start_tls(trusted, server_hostname=host)
         certificate = writer.get_extra_info("peercert")
+    except ssl.SSLCertVerificationError as error:
+        raise Unmet(*_certificate_fault(error, host), where) from error
+    except OSError as error:
+        seen = getattr(error, "reason", None) or "a connection that was cut"
+        raise Unmet("a handshake with TLS 1.2 or newer", seen, where) from error
     finally:
         writer.transport.abort()  # nothing was asked, so there is nothing to wait for
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)

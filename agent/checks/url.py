@@ -12,6 +12,7 @@ from agent.checks.context import CheckContext, Finding, Passed, Unmet
 from agent.checks.fetch import Answer, fetch, new_client
 from agent.checks.options import UrlOptions
 from agent.checks.schema import violations
+from agent.checks.tls import trust
 
 _METADATA = frozenset({"100.100.100.200", "192.0.0.192", "fd00:ec2::254"})
 """Cloud metadata services outside the link-local range: Alibaba, Oracle, AWS over IPv6."""
@@ -19,7 +20,8 @@ _METADATA = frozenset({"100.100.100.200", "192.0.0.192", "fd00:ec2::254"})
 
 async def run(context: CheckContext, options: UrlOptions) -> Finding:
     """Raises Unmet at the first expectation that is not met. The body itself is never repeated."""
-    async with new_client() as client:
+    trusted = trust(context.settings.ca_file) if options.url is not None else None
+    async with new_client(trusted) as client:
         answer = await _asked(client, context, options)
     answer.must_be(options.status)
     if options.contains is not None and options.contains.encode() not in answer.body:
@@ -55,6 +57,7 @@ async def _pinned(url: httpx.URL) -> str:
         raise Unmet("a host that resolves", str(error.strerror or error), where) from error
     for entry in found:
         address = ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:169.254.169.254 reaches the same service
         if address.is_link_local or address.is_multicast or str(address) in _METADATA:
             raise Unmet("a host that checks may ask", f"{url.host} is {address}, link-local or metadata", where)
     return str(found[0][4][0])
