@@ -1,0 +1,196 @@
+"""One decision, one transaction: everything of a Change is written, or nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from adapters.store import aggregate, codec, steps, work
+from adapters.store.journal import append
+from adapters.store.reads import one_deployment
+from adapters.store.tables import (
+    CARD,
+    CURRENT,
+    DEPLOYMENT,
+    INBOX,
+    LANE,
+    LANE_COLUMNS,
+    OUTBOX,
+    OUTBOX_COLUMNS,
+    SERVER,
+    SERVER_COLUMNS,
+    STEP,
+    VOTE,
+)
+from core.ports import Change, Conflict, Outbound, Settled
+from core.stages import Stage
+from core.state import Deployment, Lane, Server
+
+
+def save(c: Connection, change: Change, before: Deployment | None, now: datetime) -> Deployment | None:
+    """Write `change`; the deployment as it is now stored.
+
+    `before` may be what was stored last, where the caller remembers it: versions never come twice, so one with the
+    version that `change` was decided on need not be read again. Raises Conflict or FenceLost; the caller rolls back.
+    """
+    if change.lease:
+        work.require(c, change.lease)
+    stored = _deployment(c, change.deployment, before, now) if change.deployment else None
+    if change.lane:
+        _lane(c, change.lane)
+    for server in change.servers:
+        _server(c, server)
+    append(c, change.entries)
+    _outbox(c, change.outbox)
+    _cards(c, stored, change.follow)
+    if change.settled:
+        _settle(c, change.settled, now)
+    for key, due_at in change.due:
+        work.wish(c, key, due_at)
+    return stored
+
+
+# -- the deployment ----------------------------------------------------------------------------------------------------
+
+
+def _deployment(c: Connection, d: Deployment, before: Deployment | None, now: datetime) -> Deployment:
+    after = replace(d, version=d.version + 1)
+    if d.version == 0:
+        before = None
+        _insert_new(c, after)
+    else:
+        before = before if before and before.version == d.version else one_deployment(c, d.id, d.attempt)
+        _update(c, d, after, before)
+    for changes in aggregate.differences(before, after):
+        _write_parts(c, changes)
+    _votes(c, before, after, now)
+    _steps(c, before, after)
+    return after
+
+
+def _insert_new(c: Connection, after: Deployment) -> None:
+    try:
+        c.execute(insert(DEPLOYMENT), {"key": after.key, **aggregate.deployment_row(after)})
+    except IntegrityError as error:
+        raise Conflict(f"{after.key} exists already") from error
+
+
+def _update(c: Connection, d: Deployment, after: Deployment, before: Deployment | None) -> None:
+    its = (DEPLOYMENT.c.key == bindparam("its_key"), DEPLOYMENT.c.version == bindparam("its_version"))
+    values = {"its_key": d.key, "its_version": d.version, **aggregate.deployment_row(after)}
+    if before is None or before.version != d.version or c.execute(update(DEPLOYMENT).where(*its), values).rowcount != 1:
+        raise Conflict(f"{d.key} is no longer at version {d.version}")
+
+
+def _write_parts(c: Connection, changes: aggregate.Differences) -> None:
+    table, names = changes.part.table, ("deployment", *changes.part.identity)
+    if changes.inserted:
+        c.execute(insert(table), changes.inserted)
+    if changes.updated:
+        _update_rows(c, table, names, changes.updated)
+    if changes.deleted:
+        its = [table.c[name] == bindparam(f"its_{name}") for name in names]
+        keys = [{f"its_{name}": value for name, value in zip(names, key, strict=True)} for key in changes.deleted]
+        c.execute(delete(table).where(*its), keys)
+
+
+def _update_rows(c: Connection, table: Table, names: Sequence[str], rows: list[aggregate.Values]) -> None:
+    its = [table.c[name] == bindparam(f"its_{name}") for name in names]
+    c.execute(update(table).where(*its), [{(f"its_{n}" if n in names else n): row[n] for n in row} for row in rows])
+
+
+def _votes(c: Connection, before: Deployment | None, after: Deployment, now: datetime) -> None:
+    fallen, added = aggregate.votes_changed(before, after)
+    for vote in fallen:
+        its = (VOTE.c.deployment == after.key, VOTE.c.person == vote.person, VOTE.c.run == vote.run)
+        c.execute(update(VOTE).where(*its, VOTE.c.at == vote.at, text("fallen_at IS NULL")).values(fallen_at=now))
+    if added:
+        c.execute(insert(VOTE), [aggregate.vote_row(after, vote) for vote in added])
+
+
+def _steps(c: Connection, before: Deployment | None, after: Deployment) -> None:
+    step = steps.measured(before, after)
+    if step is None:
+        return
+    stage, seconds = step
+    row = {"deployment": after.key, "component": after.component, "stage": stage, "seconds": seconds, "counted": 0}
+    c.execute(insert(STEP), row)
+    if after.stage is Stage.COMPLETED:
+        c.execute(update(STEP).where(STEP.c.deployment == after.key, text("counted = 0")).values(counted=1))
+
+
+# -- production --------------------------------------------------------------------------------------------------------
+
+
+def _lane(c: Connection, lane: Lane) -> None:
+    row = codec.split(replace(lane, version=lane.version + 1, current=()), LANE_COLUMNS)
+    if lane.version == 0:
+        try:
+            c.execute(insert(LANE), row)
+        except IntegrityError as error:
+            raise Conflict(f"the lane of {lane.component} exists already") from error
+    else:
+        its = (LANE.c.component == lane.component, LANE.c.version == lane.version)
+        if c.execute(update(LANE).where(*its).values(row)).rowcount != 1:
+            raise Conflict(f"the lane of {lane.component} is no longer at version {lane.version}")
+    _current(c, lane)
+
+
+def _current(c: Connection, lane: Lane) -> None:
+    of = CURRENT.c.component == lane.component
+    old = {row.region: row.release for row in c.execute(select(CURRENT).where(of))}
+    new = {region: codec.encode(release) if release else None for region, release in lane.current}
+    for region in old.keys() - new.keys():
+        c.execute(delete(CURRENT).where(of, CURRENT.c.region == region))
+    for region, release in new.items():
+        if region not in old:
+            c.execute(insert(CURRENT), {"component": lane.component, "region": region, "release": release})
+        elif old[region] != release:
+            c.execute(update(CURRENT).where(of, CURRENT.c.region == region).values(release=release))
+
+
+def _server(c: Connection, server: Server) -> None:
+    row = codec.split(server, SERVER_COLUMNS)
+    its = (SERVER.c.role == server.role, SERVER.c.region == server.region)
+    if not c.execute(update(SERVER).where(*its).values(row)).rowcount:
+        c.execute(insert(SERVER), row)
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+def _outbox(c: Connection, messages: Sequence[Outbound]) -> None:
+    rows = [{"tries": 0, **codec.split(message, OUTBOX_COLUMNS)} for message in messages]
+    if rows:
+        c.execute(insert(OUTBOX), rows)
+
+
+def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> None:
+    if stored is None:
+        if follow:
+            raise ValueError(f"{', '.join(follow)} can follow a deployment only in a change that holds it")
+        return
+    of = CARD.c.deployment == stored.key
+    c.execute(update(CARD).where(of).values(wanted=stored.version))
+    if follow:
+        known = set(c.execute(select(CARD.c.channel).where(of)).scalars())
+        new = {"deployment": stored.key, "shown": 0, "wanted": stored.version, "tries": 0}
+        rows = [{"channel": channel, **new} for channel in dict.fromkeys(follow) if channel not in known]
+        if rows:
+            c.execute(insert(CARD), rows)
+
+
+def _settle(c: Connection, settled: Settled, now: datetime) -> None:
+    its = (INBOX.c.platform == settled.platform, INBOX.c.delivery == settled.delivery)
+    done = {"settled_at": now, "reply": codec.encode(settled.reply)}
+    if c.execute(update(INBOX).where(*its, text("settled_at IS NULL")).values(done)).rowcount == 1:
+        return
+    if c.execute(select(INBOX.c.number).where(*its)).first() is None:
+        raise ValueError(
+            f"{settled.platform} message {settled.delivery} was never accepted; accept it before it settles"
+        )
+    raise Conflict(f"{settled.platform} message {settled.delivery} is settled already")

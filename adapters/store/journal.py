@@ -1,0 +1,85 @@
+"""The journal's chains and checkpoints. They only grow: nothing here changes or deletes, and triggers refuse it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from adapters.store import codec
+from adapters.store.tables import CHECKPOINT, JOURNAL
+from core.journal import GENESIS, Draft, Entry, Head, seal
+from core.ports import Conflict
+
+_FIELDS = ("chain", "seq", "kind", "data", "at", "by", "via", "previous", "hash")
+
+
+def append(c: Connection, drafts: Sequence[Draft]) -> None:
+    """Seal `drafts` in order behind the last entries of their chains.
+
+    Raises Conflict where another process has just added to one of them.
+    """
+    if not drafts:
+        return
+    ends = {chain: _end(c, chain) for chain in dict.fromkeys(draft.chain for draft in drafts)}
+    entries = seal_all(drafts, ends)
+    try:
+        c.execute(insert(JOURNAL), [_row(entry) for entry in entries])
+    except IntegrityError as error:
+        raise Conflict("another entry has just taken this place in the journal") from error
+
+
+def seal_all(drafts: Iterable[Draft], ends: dict[str, tuple[int, str]]) -> list[Entry]:
+    """Entries for `drafts`; `ends`, the number and hash of each chain's last entry, moves along."""
+    entries = []
+    for draft in drafts:
+        seq, previous = ends.get(draft.chain, (0, GENESIS))
+        entry = seal(codec.settled_draft(draft), seq + 1, previous)
+        ends[draft.chain] = (entry.seq, entry.hash)
+        entries.append(entry)
+    return entries
+
+
+def _end(c: Connection, chain: str) -> tuple[int, str]:
+    last = select(JOURNAL.c.seq, JOURNAL.c.hash).where(JOURNAL.c.chain == chain).order_by(JOURNAL.c.seq.desc()).limit(1)
+    row = c.execute(last).one_or_none()
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row = {name: getattr(entry, name) for name in _FIELDS}
+    return row | {"data": codec.canonical_text(entry.data)}
+
+
+def entries(c: Connection, chain: str, after: int, limit: int) -> list[Entry]:
+    wanted = select(*(JOURNAL.c[name] for name in _FIELDS)).where(JOURNAL.c.chain == chain, JOURNAL.c.seq > after)
+    rows = c.execute(wanted.order_by(JOURNAL.c.seq).limit(limit)).mappings()
+    return [Entry(**{**row, "data": json.loads(row["data"])}) for row in rows]
+
+
+def heads(c: Connection) -> list[Head]:
+    """Read from the entries themselves, hopping from chain to chain along the index: the cost grows with the chains,
+    not with the entries, and no second table could say something else than the journal does."""
+    first, later, last = JOURNAL.alias("first"), JOURNAL.alias("later"), JOURNAL.alias("last")
+    chains = select(func.min(first.c.chain).label("chain")).cte("chains", recursive=True)
+    following = select(func.min(later.c.chain)).where(later.c.chain > chains.c.chain).scalar_subquery()
+    chains = chains.union_all(select(following).where(chains.c.chain.is_not(None)))
+    newest = select(func.max(last.c.seq)).where(last.c.chain == chains.c.chain).scalar_subquery()
+    joined = select(JOURNAL.c.chain, JOURNAL.c.seq, JOURNAL.c.hash).join_from(
+        chains, JOURNAL, and_(JOURNAL.c.chain == chains.c.chain, JOURNAL.c.seq == newest)
+    )
+    return sorted((Head(*row) for row in c.execute(joined)), key=lambda head: head.chain)
+
+
+def add_checkpoint(c: Connection, envelope: dict[str, Any], at: datetime) -> None:
+    c.execute(insert(CHECKPOINT), {"at": at, "envelope": codec.canonical_text(envelope)})
+
+
+def checkpoints(c: Connection) -> list[dict[str, Any]]:
+    return [
+        json.loads(text) for text in c.execute(select(CHECKPOINT.c.envelope).order_by(CHECKPOINT.c.number)).scalars()
+    ]

@@ -1,0 +1,146 @@
+"""Questions about deployments, lanes and servers. Parts are fetched a table at a time, for all deployments at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, and_, select, text
+
+from adapters.store import codec
+from adapters.store.aggregate import assemble
+from adapters.store.codec import Row
+from adapters.store.tables import (
+    CHECK,
+    CURRENT,
+    DEPLOYMENT,
+    LANE,
+    LANE_COLUMNS,
+    MAINFRAME,
+    PLACEMENT,
+    SERVER,
+    SERVER_COLUMNS,
+    STEP,
+    VOTE,
+)
+from core.ports import Page
+from core.stages import Stage
+from core.state import Deployment, Lane, ReleaseRef, Server
+
+_AT_ONCE = 500
+"""Keys in one IN list: databases limit the parameters of a statement."""
+
+
+def one_deployment(c: Connection, id: str, attempt: int | None) -> Deployment | None:  # noqa: A002 - the domain's word
+    wanted = select(DEPLOYMENT).where(DEPLOYMENT.c.id == id)
+    if attempt is not None:
+        wanted = wanted.where(DEPLOYMENT.c.attempt == attempt)
+    found = _deployments(c, wanted.order_by(DEPLOYMENT.c.attempt.desc()).limit(1))
+    return found[0] if found else None
+
+
+def active(c: Connection, component: str | None) -> list[Deployment]:
+    wanted = select(DEPLOYMENT).where(text("active = 1"))
+    if component is not None:
+        wanted = wanted.where(DEPLOYMENT.c.component == component)
+    return _deployments(c, wanted.order_by(DEPLOYMENT.c.number))
+
+
+def history(c: Connection, limit: int, before: str | None, component: str | None) -> Page:
+    """A page by key: `before` is the number of the last row of the page before it."""
+    wanted = select(DEPLOYMENT)
+    if before is not None:
+        wanted = wanted.where(DEPLOYMENT.c.number < place_of(before))
+    if component is not None:
+        wanted = wanted.where(DEPLOYMENT.c.component == component)
+    rows = c.execute(wanted.order_by(DEPLOYMENT.c.number.desc()).limit(limit + 1)).mappings().all()
+    page = rows[:limit]
+    return Page(tuple(_with_parts(c, page)), str(page[-1]["number"]) if len(rows) > limit and page else None)
+
+
+def place_of(before: str) -> int:
+    """Raises ValueError where `before` was not given by an earlier page."""
+    if not before.isascii() or not before.isdigit():
+        raise ValueError(f"{before!r} is no place in the history; expected the `before` of an earlier page")
+    return int(before)
+
+
+def _deployments(c: Connection, wanted: Select[Any]) -> list[Deployment]:
+    return _with_parts(c, c.execute(wanted).mappings().all())
+
+
+def _with_parts(c: Connection, rows: Sequence[Row]) -> list[Deployment]:
+    found: list[Deployment] = []
+    left = iter(rows)
+    while some := list(islice(left, _AT_ONCE)):
+        found.extend(_assembled(c, some))
+    return found
+
+
+def _assembled(c: Connection, rows: Sequence[Row]) -> Iterator[Deployment]:
+    keys = [row["key"] for row in rows]
+    placements = _grouped(c, _parts(PLACEMENT, keys).order_by(PLACEMENT.c.position))
+    this_run = and_(DEPLOYMENT.c.key == CHECK.c.deployment, DEPLOYMENT.c.run == CHECK.c.run)
+    checks = _grouped(c, _parts(CHECK, keys).join(DEPLOYMENT, this_run).order_by(CHECK.c.position))
+    votes = _grouped(c, _parts(VOTE, keys).where(text("fallen_at IS NULL")).order_by(VOTE.c.number))
+    mainframes = _grouped(c, _parts(MAINFRAME, keys).order_by(MAINFRAME.c.region, MAINFRAME.c.name))
+    for row in rows:
+        key = row["key"]
+        yield assemble(row, placements[key], checks[key], votes[key], mainframes[key])
+
+
+def _parts(table: Table, keys: Sequence[str]) -> Select[Any]:
+    return select(table).where(table.c.deployment.in_(keys))
+
+
+def _grouped(c: Connection, wanted: Select[Any]) -> defaultdict[str, list[Row]]:
+    groups: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in c.execute(wanted).mappings():
+        groups[row["deployment"]].append(row)
+    return groups
+
+
+# -- production --------------------------------------------------------------------------------------------------------
+
+
+def lanes(c: Connection, component: str | None = None) -> list[Lane]:
+    """All, by component; or the one."""
+    wanted, running = select(LANE), select(CURRENT)
+    if component is not None:
+        wanted = wanted.where(LANE.c.component == component)
+        running = running.where(CURRENT.c.component == component)
+    current: defaultdict[str, list[tuple[str, ReleaseRef | None]]] = defaultdict(list)
+    for row in c.execute(running.order_by(CURRENT.c.region)).mappings():
+        release = codec.decode(ReleaseRef, row["release"]) if row["release"] else None
+        current[row["component"]].append((row["region"], release))
+    rows = c.execute(wanted.order_by(LANE.c.component)).mappings()
+    return [_lane(row, current[row["component"]]) for row in rows]
+
+
+def _lane(row: Row, current: list[tuple[str, ReleaseRef | None]]) -> Lane:
+    return codec.build(Lane, codec.fields(row, LANE_COLUMNS) | {"current": current})
+
+
+def servers(c: Connection) -> list[Server]:
+    rows = c.execute(select(SERVER)).mappings()
+    return sorted((codec.build(Server, codec.fields(row, SERVER_COLUMNS)) for row in rows), key=server_order)
+
+
+def server_order(server: Server) -> tuple[bool, str]:
+    """Public first, then OMEGA by region."""
+    return server.role != "public", server.region
+
+
+def durations(c: Connection, component: str, limit: int) -> dict[str, list[float]]:
+    """Newest first; a short walk along the index for each stage."""
+    found = {}
+    for stage in Stage:
+        its = (STEP.c.component == component, STEP.c.stage == stage.value, text("counted = 1"))
+        seconds = (
+            c.execute(select(STEP.c.seconds).where(*its).order_by(STEP.c.number.desc()).limit(limit)).scalars().all()
+        )
+        if seconds:
+            found[stage.value] = list(seconds)
+    return found

@@ -1,0 +1,152 @@
+"""The store on SQLite: each method of the port is one transaction, in the thread that writes or in one that reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from adapters.store import journal, post, reads, work
+from adapters.store.commit import save
+from adapters.store.database import prepare_file, reader_engine, sqlite_url, writer_engine
+from adapters.store.migrate import migrate
+from adapters.store.threads import Readers, Writer
+from core.journal import Entry, Head
+from core.ports import CardRow, Change, Clock, Incoming, Lease, Page, Queued, Reply, Waiting
+from core.state import Deployment, Lane, Server
+
+
+class SqlStore:
+    """See core.ports.Store. Make it with `open`."""
+
+    REMEMBERED = 256
+    """Deployments kept as they were last written, so that a commit need not read what it compares with."""
+
+    def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._clock = clock
+        self._written: dict[str, Deployment] = {}
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock) -> SqlStore:
+        """Open the database at `url` (`sqlite:///<file>`), made with mode 0600 where it is new, and migrate it.
+
+        Raises StoreUnusable where the URL, the file or the version of its schema does not allow it.
+        """
+        parsed = sqlite_url(url)
+        await asyncio.to_thread(prepare_file, Path(str(parsed.database)))
+        writer = Writer(writer_engine(parsed))
+        try:
+            await writer.run(migrate)
+        except BaseException:
+            await writer.close()
+            raise
+        return cls(writer, Readers(reader_engine(parsed, Readers.COUNT)), clock)
+
+    async def close(self) -> None:
+        await self._readers.close()
+        await self._writer.close()
+
+    # -- inbox ---------------------------------------------------------------------------------------------------------
+
+    async def accept(self, message: Incoming, at: datetime) -> bool:
+        return await self._writer.run(lambda c: post.accept(c, message, at))
+
+    async def settled(self, platform: str, delivery: str) -> Reply | None:
+        return await self._readers.run(lambda c: post.reply_to(c, platform, delivery))
+
+    async def unsettled(self, before: datetime, limit: int) -> Sequence[Waiting]:
+        return await self._readers.run(lambda c: post.unsettled(c, before, limit))
+
+    # -- decisions -----------------------------------------------------------------------------------------------------
+
+    async def commit(self, change: Change) -> None:
+        before = self._written.get(change.deployment.key) if change.deployment else None
+        stored = await self._writer.run(lambda c: save(c, change, before, self._clock.now()))
+        if stored:
+            self._remember(stored)
+
+    def _remember(self, stored: Deployment) -> None:
+        self._written.pop(stored.key, None)
+        self._written[stored.key] = stored
+        if len(self._written) > self.REMEMBERED:
+            del self._written[next(iter(self._written))]
+
+    async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
+        return await self._readers.run(lambda c: reads.one_deployment(c, id, attempt))
+
+    async def active(self, component: str | None = None) -> Sequence[Deployment]:
+        return await self._readers.run(lambda c: reads.active(c, component))
+
+    async def history(self, limit: int, before: str | None = None, component: str | None = None) -> Page:
+        return await self._readers.run(lambda c: reads.history(c, limit, before, component))
+
+    async def lane(self, component: str) -> Lane:
+        found = await self._readers.run(lambda c: reads.lanes(c, component))
+        return found[0] if found else Lane(component)
+
+    async def lanes(self) -> Sequence[Lane]:
+        return await self._readers.run(reads.lanes)
+
+    async def servers(self) -> Sequence[Server]:
+        return await self._readers.run(reads.servers)
+
+    async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
+        return await self._readers.run(lambda c: reads.durations(c, component, limit))
+
+    # -- journal -------------------------------------------------------------------------------------------------------
+
+    async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        return await self._readers.run(lambda c: journal.entries(c, chain, after, limit))
+
+    async def heads(self) -> Sequence[Head]:
+        return await self._readers.run(journal.heads)
+
+    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime) -> None:
+        await self._writer.run(lambda c: journal.add_checkpoint(c, envelope, at))
+
+    async def checkpoints(self) -> Sequence[dict[str, Any]]:
+        return await self._readers.run(journal.checkpoints)
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    async def claim(self, owner: str, now: datetime, lease: float, limit: int) -> Sequence[Lease]:
+        return await self._writer.run(lambda c: work.claim(c, owner, now, lease, limit))
+
+    async def extend(self, leases: Sequence[Lease], now: datetime, lease: float) -> Sequence[Lease]:
+        return await self._writer.run(lambda c: work.extend(c, leases, now, lease))
+
+    async def release(self, lease: Lease, due_at: datetime | None) -> None:
+        await self._writer.run(lambda c: work.release(c, lease, due_at))
+
+    async def next_due(self) -> datetime | None:
+        return await self._readers.run(lambda c: work.next_due(c, self._clock.now()))
+
+    # -- channels ------------------------------------------------------------------------------------------------------
+
+    async def outbox(self, channel: str, limit: int) -> Sequence[Queued]:
+        return await self._readers.run(lambda c: post.unsent(c, channel, limit))
+
+    async def channels_waiting(self) -> Sequence[str]:
+        return await self._readers.run(lambda c: post.channels_waiting(c, self._clock.now()))
+
+    async def sent(self, numbers: Sequence[int], at: datetime) -> None:
+        await self._writer.run(lambda c: post.sent(c, numbers, at))
+
+    async def stale_cards(self, channel: str, limit: int) -> Sequence[CardRow]:
+        return await self._readers.run(lambda c: post.stale_cards(c, channel, limit))
+
+    async def card(self, channel: str, deployment: str) -> CardRow | None:
+        return await self._readers.run(lambda c: post.card(c, channel, deployment))
+
+    async def shown(self, channel: str, deployment: str, reference: str, version: int) -> None:
+        await self._writer.run(lambda c: post.shown(c, channel, deployment, reference, version))
+
+    async def park(self, channel: str, why: str, until: datetime | None) -> None:
+        await self._writer.run(lambda c: post.park(c, channel, why, until))
+
+    async def unpark(self, channel: str) -> None:
+        await self._writer.run(lambda c: post.unpark(c, channel))

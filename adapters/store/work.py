@@ -1,0 +1,86 @@
+"""Claims on the work table: short transactions, safe with several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
+
+from adapters.store.schedule import Work
+from adapters.store.tables import WORK
+from core.ports import FenceLost, Lease
+
+
+def claim(c: Connection, owner: str, now: datetime, lease: float, limit: int) -> list[Lease]:
+    """One statement; on PostgreSQL, rows that another process is just claiming are skipped."""
+    until = now + timedelta(seconds=lease)
+    ready = select(WORK.c.key).where(WORK.c.ready_at <= now).order_by(WORK.c.ready_at).limit(limit)
+    claimed = c.execute(
+        update(WORK)
+        .where(WORK.c.key.in_(ready.with_for_update(skip_locked=True)))
+        .values(due_at=None, ready_at=until, lease_owner=owner, lease_until=until, fence=WORK.c.fence + 1)
+        .returning(WORK.c.key, WORK.c.fence)
+    )
+    return sorted((Lease(key, owner, fence, until) for key, fence in claimed), key=lambda held: held.key)
+
+
+def extend(c: Connection, leases: Sequence[Lease], now: datetime, lease: float) -> list[Lease]:
+    until = now + timedelta(seconds=lease)
+    extended = update(WORK).where(_held()).values(lease_until=until, ready_at=until)
+    held = (one for one in leases if c.execute(extended, _names(one)).rowcount)
+    return [Lease(one.key, one.owner, one.fence, until) for one in held]
+
+
+def release(c: Connection, lease: Lease, due_at: datetime | None) -> None:
+    work = _read(c, lease.key)
+    if work is not None and work.holds(lease):
+        _write(c, work.released(due_at))
+
+
+def wish(c: Connection, key: str, due_at: datetime | None) -> None:
+    """Wish that `key` be looked at then, as adapters.store.schedule tells."""
+    work = _read(c, key)
+    if work is not None:
+        _write(c, work.wished(due_at))
+    elif due_at is not None:
+        c.execute(insert(WORK), [_row(Work(key, due_at))])
+
+
+def require(c: Connection, lease: Lease) -> None:
+    """Raises FenceLost where `lease` is no longer held."""
+    work = _read(c, lease.key)
+    if work is None or not work.holds(lease):
+        raise FenceLost(f"{lease.owner} no longer holds {lease.key}: it was claimed again or given back")
+
+
+def next_due(c: Connection, now: datetime) -> datetime | None:
+    unclaimed = or_(WORK.c.lease_owner.is_(None), WORK.c.ready_at <= now)
+    return c.execute(select(func.min(WORK.c.ready_at)).where(unclaimed)).scalar()
+
+
+def _read(c: Connection, key: str) -> Work | None:
+    columns = (WORK.c.key, WORK.c.due_at, WORK.c.lease_owner, WORK.c.lease_until, WORK.c.fence)
+    row = c.execute(select(*columns).where(WORK.c.key == key).with_for_update()).one_or_none()
+    return Work(*row) if row else None
+
+
+def _write(c: Connection, work: Work) -> None:
+    c.execute(update(WORK).where(WORK.c.key == bindparam("its_key")), {"its_key": work.key, **_row(work)})
+
+
+def _row(work: Work) -> dict[str, object]:
+    return {**asdict(work), "ready_at": work.ready_at}
+
+
+def _held() -> ColumnElement[bool]:
+    return and_(
+        WORK.c.key == bindparam("its_key"),
+        WORK.c.lease_owner == bindparam("its_owner"),
+        WORK.c.fence == bindparam("its_fence"),
+    )
+
+
+def _names(lease: Lease) -> dict[str, object]:
+    return {"its_key": lease.key, "its_owner": lease.owner, "its_fence": lease.fence}
