@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from securesystemslib.signer import CryptoSigner
 
 from agent.checks.context import CheckContext
-from agent.checks.options import options_of
+from agent.checks.options import is_web_address, options_of
 from agent.checks.progress import Progress, blank, closed
 from agent.checks.records import Record, Records
 from agent.checks.target import Target
@@ -93,8 +92,9 @@ class Verifications:
 
     async def close(self) -> None:
         """Stop working. Unfinished runs stay unfinished on disk, for `resume`."""
-        for live in list(self._live.values()):
-            await live.cancel()
+        async with self._asking:
+            for live in self._live.values():
+                await live.cancel()
 
     def _known(self, slot: str, run: int) -> Record | None:
         live = self._live.get(slot)
@@ -130,8 +130,7 @@ def _judge(slot: str, run: int, wanted: VerificationWanted) -> None:
     names = [check.name for check in wanted.checks]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise Refused("bad_request", f"Two checks are called {twice!r}; give each a name of its own")
-    address = urlsplit(wanted.address)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    if not is_web_address(wanted.address):
         raise Refused("bad_request", "The address is no web address; expected Public's URL as you call it")
     for check in wanted.checks:
         options_of(check)

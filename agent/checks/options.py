@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any, assert_never
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agent.errors import Refused
 from core.release.manifest import Name, UrlPath
 from core.release.wire import CheckWanted
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it is an http or https URL with a host and without credentials."""
+    try:
+        parts, url = urlsplit(text), httpx.URL(text)
+        numbered = parts.port != 0  # reading it judges the number
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return numbered and url.scheme in ("http", "https") and bool(url.host) and not url.userinfo
 
 
 class _Options(BaseModel):
@@ -70,8 +81,7 @@ class UrlOptions(_Options):
     def _is_a_web_address(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        if not is_web_address(url):
             raise ValueError("must be http or https, with a host and without credentials")
         return url
 

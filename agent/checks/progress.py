@@ -54,18 +54,18 @@ class Progress:
             await self._run(index)
 
     async def _run(self, index: int) -> None:
+        """A result is shown once it is on disk: nobody acts on what a crash would take back."""
         wanted = self.record.wanted.checks[index]
-        self._note(index, CheckReport(name=wanted.name, state="running", started_at=self._context.clock()))
-        self._note(index, await run_check(replace(self._context, place=Place()), wanted))
-        await self._persist()
+        now = self._context.clock()
+        self.record = with_check(self.record, index, CheckReport(name=wanted.name, state="running", started_at=now))
+        report = await run_check(replace(self._context, place=Place()), wanted)
+        done = with_check(self.record, index, report)
+        await self._write(done)
+        self.record = done
 
-    def _note(self, index: int, report: CheckReport) -> None:
-        before = self.record.report.checks
-        self.record = with_checks(self.record, (*before[:index], report, *before[index + 1 :]))
-
-    async def _persist(self) -> None:
+    async def _write(self, record: Record) -> None:
         """A cancelled run still waits for its write: a late one would overtake what is written next."""
-        writing = asyncio.create_task(asyncio.to_thread(self._records.write, self.record))
+        writing = asyncio.create_task(asyncio.to_thread(self._records.write, record))
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -107,6 +107,12 @@ def closed(
     return with_checks(
         record, tuple(check.model_copy(update=end) if check.state in OPEN else check for check in checks)
     )
+
+
+def with_check(record: Record, index: int, report: CheckReport) -> Record:
+    """The record with another report for one of its checks."""
+    before = record.report.checks
+    return with_checks(record, (*before[:index], report, *before[index + 1 :]))
 
 
 def with_checks(record: Record, checks: tuple[CheckReport, ...]) -> Record:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.files import read_or_none, write_durably
 from core.release.wire import Report, VerificationWanted
+
+log = logging.getLogger(__name__)
 
 _SLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,70}")
 
@@ -48,11 +51,15 @@ class Records:
         return max((int(path.stem) for path in self._runs(slot)), default=0)
 
     def unfinished(self) -> Iterator[Record]:
-        """Every record with a check that has still to run."""
+        """Every record with a check that has still to run. One that cannot be read is logged and left as it is."""
         slots = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
         for slot in slots:
             for path in sorted(self._runs(slot.name)):
-                record = Record.model_validate_json(path.read_bytes())
+                try:
+                    record = Record.model_validate_json(path.read_bytes())
+                except ValidationError:
+                    log.exception("the verification run in %s cannot be read, so it is not taken up again", path)
+                    continue
                 if not record.report.finished:
                     yield record
 

@@ -12,8 +12,12 @@ from pathlib import Path
 
 MAX_FILE = 4 * 1024 * 1024
 """Bytes of one file that are read."""
+MAX_ENV = 256 * 1024
+"""Bytes of a settings file that are searched line by line."""
 MAX_TOTAL = 512 * 1024 * 1024
 """Bytes that are read altogether."""
+_WINDOW, _OVERLAP = 256 * 1024, 1024
+"""Bytes that one search looks at."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,21 @@ def scan(artifact: Path, ignore: Sequence[str], stopped: Callable[[], bool]) -> 
 
 def kinds(name: str, content: bytes) -> list[str]:
     """What secrets a file's content looks like, each kind once."""
-    seen = [shape.kind for shape in _SHAPES if shape.marker in content and shape.pattern.search(content)]
-    if _is_env(name) and _SETTING.search(content):
+    seen = [
+        shape.kind
+        for window in _windows(content)
+        for shape in _SHAPES
+        if shape.marker in window and shape.pattern.search(window)
+    ]
+    if _is_env(name) and _SETTING.search(content, 0, MAX_ENV):
         seen.append("a settings file with a secret")
     return list(dict.fromkeys(seen))
+
+
+def _windows(content: bytes) -> Iterator[bytes]:
+    """Pieces that overlap by more than any shape is long; between two of them the agent's other work gets its turn."""
+    for start in range(0, len(content), _WINDOW):
+        yield content[start : start + _WINDOW + _OVERLAP]
 
 
 def _is_env(name: str) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import httpx
 
 from agent.checks.context import CheckContext, Unmet
 from agent.checks.options import SecurityOptions
@@ -17,10 +18,10 @@ _EXPIRED, _NOT_YET, _HOST, _ADDRESS = 10, 9, 62, 64
 
 async def tls_is_sound(context: CheckContext, options: SecurityOptions) -> list[str]:
     """Raises Unmet: no TLS answer, chain, host, expiry, version. Over http it warns that it does not apply."""
-    parts = urlsplit(context.address)
-    if parts.scheme != "https":
+    address = httpx.URL(context.address)
+    if address.scheme != "https":
         return ["TLS is not applicable: Public is addressed over http"]
-    host, port = parts.hostname or "", parts.port or 443
+    host, port = address.host, address.port or 443
     where = f"https://{host}:{port}"
     context.place.where = f"the TLS handshake with {where}"
     try:

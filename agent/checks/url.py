@@ -40,12 +40,16 @@ async def _asked(client: httpx.AsyncClient, context: CheckContext, options: UrlO
     url = httpx.URL(options.url or "")
     context.place.where = f"the address of {url.host}"
     address = await _pinned(url)
-    headers = {"Host": url.netloc.decode()}
     # The connection goes to the address that was judged; the certificate is still held against the name.
     return await fetch(
-        client, context.place, "", str(url.copy_with(host=address)), headers=headers,
-        extensions={"sni_hostname": url.host}, shown=str(url),
-    )  # fmt: skip
+        client,
+        context.place,
+        "",
+        str(url.copy_with(host=address)),
+        headers={"Host": url.netloc.decode()},
+        extensions={"sni_hostname": url.host},
+        shown=str(url),
+    )
 
 
 async def _pinned(url: httpx.URL) -> str:

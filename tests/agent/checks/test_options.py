@@ -33,6 +33,8 @@ def test_options_have_defaults_and_can_be_tuned() -> None:
         ("url", {"path": "/x", "url": "http://h/"}, "options: expected exactly one of path"),
         ("url", {"url": "file:///etc/passwd"}, "option url: must be http or https"),
         ("url", {"url": "http://user:word@h/"}, "option url: must be http or https"),
+        ("url", {"url": "http://h:99999/"}, "option url: must be http or https"),
+        ("url", {"url": "http://h\x00/"}, "option url: must be http or https"),
         ("url", {"path": "x"}, "option path: "),
         ("command", {}, "option name: Field required"),
         ("command", {"name": "rm -rf /"}, "option name: "),

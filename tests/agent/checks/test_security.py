@@ -278,6 +278,12 @@ def test_reading_is_bounded_and_what_was_not_read_is_counted(tmp_path: Path) -> 
     assert secrets.scan(tmp_path, (), lambda: False).unread == 1
 
 
+@pytest.mark.parametrize("before", [0, 256 * 1024 - 20, 256 * 1024 + 5, 3_000_000])
+def test_a_secret_is_found_wherever_it_stands(before: int) -> None:
+    token = shaped("gh" + "p_", 36).encode()
+    assert secrets.kinds("dump", b" " * before + token + b" ") == ["a GitHub token"]
+
+
 @pytest.mark.parametrize(
     "content", [b"\n" * 4_000_000, b"TOKEN" * 800_000, b"://a:" * 800_000, b"x" * 4_000_000, b"-----BEGIN A " * 300_000]
 )

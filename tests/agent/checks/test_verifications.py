@@ -119,6 +119,8 @@ async def test_asking_again_changes_nothing(app: App, runs: Verifications) -> No
         (SLOT, 2, wanted(HEALTH, run=2, digest="cd" * 32), "wrong_digest", "The slot runs abababababab…"),
         (SLOT, 2, wanted(HEALTH, HEALTH, run=2), "bad_request", "Two checks are called 'Health Check'"),
         (SLOT, 2, wanted(HEALTH, run=2, address="public"), "bad_request", "The address is no web address"),
+        (SLOT, 2, wanted(HEALTH, run=2, address="https://[x"), "bad_request", "The address is no web address"),
+        (SLOT, 2, wanted(HEALTH, run=2, address="https://x:0x1"), "bad_request", "The address is no web address"),
         (
             SLOT, 2, wanted(HEALTH.model_copy(update={"options": {"x": 1}}), run=2), "bad_request",
             "Check 'Health Check' (health), option x",
@@ -261,6 +263,23 @@ async def test_production_is_compared_with(app: App, production: App, runs: Veri
     assert "ratio" in done.checks[0].measured
 
 
+async def test_a_record_that_cannot_be_read_stops_no_other(
+    app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.routes["/healthz"] = Route(hangs=True)
+    before = verifications(tmp_path / "runs")
+    await before.put(SLOT, 1, wanted(HEALTH), app.target(), None)
+    await before.close()
+    (tmp_path / "runs" / "a.1").mkdir()
+    (tmp_path / "runs" / "a.1" / "1.json").write_text("{}")
+    app.routes["/healthz"] = Route()
+    after = verifications(tmp_path / "runs")
+    await after.resume(lambda slot: app.target(), lambda component: None)
+    assert (await finished(after)).checks[0].state == "passed"
+    assert "a.1/1.json" in caplog.text
+    await after.close()
+
+
 async def test_a_check_that_cannot_be_carried_out_has_failed(
     app: App, runs: Verifications, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -285,6 +304,6 @@ async def test_a_result_that_cannot_be_recorded_is_no_pass(
     (tmp_path / "runs" / SLOT).rmdir()
     (tmp_path / "runs" / SLOT).write_text("in the way")
     await until(lambda: report(runs.get(SLOT, 1)).finished)
-    assert states(runs) == ["passed", "failed"]
+    assert states(runs) == ["failed", "failed"]
     assert "cannot go on" in caplog.text
     await runs.close()
