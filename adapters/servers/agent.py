@@ -11,10 +11,11 @@ from securesystemslib.signer import CryptoSigner
 
 from adapters.servers.failures import Declined, Garbled
 from adapters.servers.link import Link
+from adapters.servers.statements import release_statement
 from adapters.servers.texts import tidied
 from adapters.servers.upload import upload
 from core.ports import ArtifactProblem, ArtifactStore, Progress, ServerFault
-from core.release.signing import SignatureRefused, opened, public_key, sign
+from core.release.signing import SignatureRefused, opened, public_key
 from core.release.wire import (
     About,
     ComponentState,
@@ -33,14 +34,6 @@ from core.release.wire import (
     VerificationWanted,
 )
 from core.state import Server
-
-OFFLINE = "0" * 64
-"""The subject's digest in a statement that takes a component offline: an in-toto subject cannot be without one."""
-
-
-def release_statement(signer: CryptoSigner, release: Release) -> dict[str, Any]:
-    """The envelope that makes servers act; the same one for the same release."""
-    return sign(signer, "release/v1", {release.deployment: release.digest or OFFLINE}, release)
 
 
 class HttpAgent:

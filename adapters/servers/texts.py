@@ -11,7 +11,8 @@ from core.text import clean, visible
 
 Model = TypeVar("Model", bound=BaseModel)
 
-TEXT_LENGTH = 300
+TEXT_LENGTH = 1000
+"""Characters of one text: a failed start comes with the last words of the release."""
 URL_LENGTH = 2000
 
 
