@@ -13,12 +13,13 @@ import textwrap
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, assert_never
+from typing import assert_never
 
 import zstandard
 
 from core.release.manifest import MANIFEST_NAME
 from demo.catalogue import updates
+from demo.toml import Table, document
 from demo.update import TITLES, Component, Format, Update
 
 __all__ = ["Component", "Update", "archive", "build", "files", "updates"]
@@ -107,7 +108,7 @@ def _private_key(update: Update) -> bytes:
 def _manifest(update: Update) -> str:
     """The artifact's `release.toml`."""
     prefix = _PREFIXES[update.component]
-    tables: list[tuple[str, Mapping[str, Any]]] = [
+    tables: list[Table] = [
         ("[run]", {"start": ("python3", "main.py"), "migrate": ("python3", "main.py", "migrate")}),
         ("[health]", {"path": f"{prefix}/healthz"}),
         ("[modules]", {"path": f"{prefix}/modules", "names": update.modules}),
@@ -123,25 +124,7 @@ def _manifest(update: Update) -> str:
         "irreversible": update.irreversible,
         "contains": update.contains,
     }
-    blocks = [_pairs(top), *(f"{heading}\n{_pairs(values)}" for heading, values in tables)]
-    return "\n".join(blocks)
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in values.items())
-
-
-def _toml(value: object) -> str:
-    """A TOML value; texts are plain ones, for which JSON's and TOML's quoting agree."""
-    match value:
-        case bool() | str() | int():
-            return json.dumps(value)
-        case Mapping():
-            return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
-        case list() | tuple():
-            return "[" + ", ".join(map(_toml, value)) + "]"
-        case _:
-            raise TypeError(f"no TOML for {type(value).__name__}")
+    return document(top, tables)
 
 
 def _packed(content: Mapping[str, bytes], format_: Format) -> bytes:

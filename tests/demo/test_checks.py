@@ -34,7 +34,7 @@ Run = Callable[[str], Running]
 async def verified(slot: Running) -> dict[str, CheckReport]:
     """The report of every check; the checks are the agent's, only with fewer requests."""
     target = Target(slot.url, slot.folder, slot.folder, slot.manifest, "0" * 64)
-    reports = {}
+    reports: dict[str, CheckReport] = {}
     for kind, options in CHECKS.items():
         context = CheckContext(target, None, slot.url, CheckSettings(), lambda: datetime.now(UTC))
         reports[kind] = await run_check(context, CheckWanted(name=kind, kind=kind, timeout=BOUND, options=options))

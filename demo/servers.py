@@ -1,0 +1,234 @@
+"""The demo's servers: eight agents as real processes on loopback, which end with the process that started them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from demo import credentials
+from demo.cast import PARTS, Part
+from demo.ports import reserved, reserved_again
+from demo.settings import Place, agent_settings, bot_settings, mainframe_entry
+from demo.updates import build
+
+MARK = "demo.json"
+"""The file by which a folder is known as a demo's; it holds the ports."""
+READY_SECONDS = 60.0
+"""How long all agents together may take to answer."""
+STOP_SECONDS = 30.0
+"""How long an agent may take to end; then it is killed."""
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Mark(BaseModel):
+    """What a demo's folder says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started: datetime
+    ports: dict[str, int]
+
+
+class ServersError(Exception):
+    """The servers cannot be started. `str(error)` is one sentence."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs: its place, and its agent's process."""
+
+    place: Place
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> Path:
+        return self.place.folder / "agent.log"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """All servers of one demo. `stop` ends them; so does the end of this process, whatever its cause."""
+
+    data: Path
+    running: Mapping[str, Server]
+    """By name: public, omega, m1 … m6."""
+
+    @property
+    def alpha(self) -> Path:
+        """The folder with ALPHA's updates."""
+        return self.data / "alpha"
+
+    @property
+    def bot_key(self) -> Path:
+        """The private key that the agents trust."""
+        return self.data / "bot.key.pem"
+
+    @property
+    def config(self) -> Path:
+        """The settings of a bot for these servers."""
+        return self.data / "config.toml"
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The agents' addresses by name."""
+        return {name: server.place.url for name, server in self.running.items()}
+
+    @property
+    def fronts(self) -> dict[str, str]:
+        """Where people see what each server runs, by name."""
+        return {name: server.place.front for name, server in self.running.items()}
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        return {name: server.place.token for name, server in self.running.items()}
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The agents' public keys by name."""
+        return {name: server.place.public_key for name, server in self.running.items()}
+
+    @property
+    def processes(self) -> dict[str, subprocess.Popen[bytes]]:
+        return {name: server.process for name, server in self.running.items()}
+
+    def stop(self) -> None:
+        """End every agent, and with it its slots and its front door; nothing where they have ended."""
+        _end(list(self.processes.values()))
+
+
+def start(data: Path, keep: bool = False) -> Servers:
+    """Start all agents with their state in `data`, and return once each answers.
+
+    Without `keep` what an earlier demo left in `data` is removed; with it, its keys, ports and state are used again.
+    Raises ServersError, and PortTakenError where a kept port is taken; nothing is left running then.
+    """
+    data = data.resolve()
+    with prepared(data, keep) as mark:
+        places = settle(data, mark)
+        build(data / "alpha")
+        return Servers(data, _started(places))
+
+
+@contextmanager
+def prepared(data: Path, keep: bool) -> Iterator[Mark]:
+    """The folder made ready, and what it is to be marked with; the ports are reserved until the block ends."""
+    if keep and (data / MARK).exists():
+        mark = Mark.model_validate_json((data / MARK).read_text("utf-8"))
+        with reserved_again(mark.ports):
+            yield mark
+        return
+    _empty(data)
+    with reserved({key: port for part in PARTS for key, port in _wanted(part)}) as ports:
+        yield Mark(started=datetime.now(UTC).replace(microsecond=0), ports=ports)
+
+
+def settle(data: Path, mark: Mark) -> tuple[Place, ...]:
+    """Write down who is where, with the keys, tokens and settings that they need."""
+    (data / MARK).write_text(mark.model_dump_json(indent=2) + "\n", "utf-8")
+    places = tuple(_place(part, data / "servers" / part.name, mark.ports) for part in PARTS)
+    _write_settings(data, places, mark.started)
+    return places
+
+
+def _empty(data: Path) -> None:
+    """Remove an earlier demo. Raises ServersError where what is there is not one."""
+    if data.exists() and any(data.iterdir()):
+        if not (data / MARK).exists():
+            raise ServersError(f"{data} holds something that is not a demo's; name another folder, or an empty one.")
+        shutil.rmtree(data)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _wanted(part: Part) -> tuple[tuple[str, int], tuple[str, int]]:
+    return (part.name, part.port), (f"{part.name} front door", part.front_port)
+
+
+def _place(part: Part, folder: Path, ports: Mapping[str, int]) -> Place:
+    """Where a server is; its key and token are made where they are missing."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (agent, _), (front, _) = _wanted(part)
+    key = credentials.private_key(folder / "agent.key")
+    return Place(part, folder, ports[agent], ports[front], key, credentials.token(folder / "bot.token"))
+
+
+def _write_settings(data: Path, places: Sequence[Place], started: datetime) -> None:
+    """Every agent's settings, and the bot's where there are none: those may have been edited."""
+    bot_key = credentials.private_key(data / "bot.key.pem")
+    omega = next(place for place in places if place.part.role == "omega")
+    members = [place for place in places if place.part.role == "mainframe"]
+    hashes = {place.part.name: credentials.sha256(credentials.token(place.omega_token_file)) for place in members}
+    registry = [mainframe_entry(place, hashes[place.part.name], started) for place in members]
+    for place in places:
+        text = agent_settings(place, bot_key, omega, registry)
+        place.settings_file.write_text(text, "utf-8")
+    config = data / "config.toml"
+    if not config.exists():
+        config.write_text(bot_settings(places), "utf-8")
+
+
+def _started(places: Sequence[Place]) -> dict[str, Server]:
+    """All agents, once each answers; none where one does not. Raises ServersError."""
+    servers: list[Server] = []
+    try:
+        for place in places:
+            servers.append(Server(place, _spawn(place)))
+        until = time.monotonic() + READY_SECONDS
+        with httpx.Client(timeout=5.0, trust_env=False) as client:
+            for server in servers:
+                _await_answer(client, server, until)
+    except BaseException:
+        _end([server.process for server in servers])
+        raise
+    return {server.place.part.name: server for server in servers}
+
+
+def _spawn(place: Place) -> subprocess.Popen[bytes]:
+    """One agent, tied to this process by its standard input."""
+    command = (sys.executable, "-m", "demo.tether", "--config", str(place.settings_file), "--end-slots")
+    with (place.folder / "agent.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603 - our own program
+
+
+def _await_answer(client: httpx.Client, server: Server, until: float) -> None:
+    while not _answers(client, server.place.url):
+        if server.process.poll() is not None:
+            raise ServersError(f"The agent {server.place.part.name} ended at start: {_last_line(server.log)}")
+        if time.monotonic() > until:
+            raise ServersError(f"The agent {server.place.part.name} did not answer; see {server.log}.")
+        time.sleep(0.05)
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(f"{url}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"it left no word in {log}"
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Let go of all, then wait for each; what hangs is killed, and its slots end with it."""
+    for process in processes:
+        if process.stdin is not None:
+            process.stdin.close()
+    until = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
