@@ -1,0 +1,122 @@
+"""What the doctor looks at on this machine: files, key, tokens, ALPHA, database, disk."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from bot import keys
+from bot.doctor.finding import Finding, fail, ok, warn
+from bot.settings import Settings, SettingsError, insecure_files, sqlite_file, token_of
+
+_UPDATE_ENDINGS = (".tar.gz", ".tar.zst", ".zip")
+_LITTLE = 1024**3
+_TOO_LITTLE = 100 * 1024**2
+"""Bytes: below the first one more large artifact may not fit, below the second not even the journal."""
+_BUSY_SECONDS = 5.0
+
+
+def local_findings(settings: Settings, config: Path | None = None) -> list[Finding]:
+    """All of them, in the order in which they matter. Reads files and the database, so it is for a thread."""
+    return [
+        *_modes(settings, config),
+        *_key(settings),
+        *_tokens(settings),
+        *_authority(settings),
+        *_alpha(settings),
+        *_database(settings),
+        *_disk(settings),
+    ]
+
+
+def _modes(settings: Settings, config: Path | None) -> Iterator[Finding]:
+    found = insecure_files(settings, config)
+    yield from (warn(f"File modes: {each.path} {each.problem}.", each.mend) for each in found)
+    if not found:
+        yield ok("File modes: what is private is the owner's alone.")
+
+
+def _key(settings: Settings) -> Iterator[Finding]:
+    try:
+        signer = keys.load(settings.ashat.key_file)
+    except keys.KeyFileError as error:
+        yield fail(f"Key: {error}", "`ashat keys new`, then give its public half to the agents; or restore the old one")
+    else:
+        yield ok(f"Key: {settings.ashat.key_file} has the id {keys.key_id(signer)[:12]}.")
+
+
+def _tokens(settings: Settings) -> Iterator[Finding]:
+    for agent in settings.agents:
+        try:
+            token_of(agent)
+        except SettingsError as error:
+            yield fail(f"Token: {error}", "put there the token that the agent's settings have")
+        else:
+            yield ok(f"Token: there is one for {agent.origin}.")
+
+
+def _authority(settings: Settings) -> Iterator[Finding]:
+    file = settings.servers.ca_file
+    if file is None:
+        return
+    try:
+        ssl.create_default_context().load_verify_locations(cafile=file)
+    except OSError as error:  # an ssl.SSLError is one too
+        yield fail(f"Certificates: {file} cannot be read as PEM: {error.strerror}.", "set [servers] ca_file")
+    else:
+        yield ok(f"Certificates: {file} is trusted besides the public authorities.")
+
+
+def _alpha(settings: Settings) -> Iterator[Finding]:
+    folder, name = settings.alpha.folder, settings.alpha.name
+    try:
+        updates = [path for path in folder.iterdir() if path.name.endswith(_UPDATE_ENDINGS)]
+    except OSError as error:
+        yield fail(f"{name}: {folder} cannot be read: {error.strerror}.", "make it, or set [alpha] folder")
+        return
+    if updates:
+        yield ok(f"{name}: {folder} holds {len(updates)} update{'s' if len(updates) > 1 else ''}.")
+    else:
+        yield warn(f"{name}: {folder} holds no update.", f"put <id>{_UPDATE_ENDINGS[0]} there")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    file = sqlite_file(settings)
+    if file is None:
+        yield warn("Database: it is no SQLite file, so it is not looked into here.", "ask its own tools")
+    elif not file.exists():
+        yield warn(f"Database: {file} does not exist yet.", "`ashat run` makes it at its first start")
+    else:
+        yield _sqlite(file)
+
+
+def _sqlite(file: Path) -> Finding:
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+            (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+            (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return fail(f"Database: {file} cannot be used: {error}.", "check its owner and disk, or restore a backup")
+    if verdict != "ok":
+        return fail(f"Database: {file} is damaged: {verdict}.", "stop the bot and restore a backup")
+    if mode != "wal":
+        return warn(f"Database: {file} is in journal mode {mode}, expected wal.", "start the bot once, which sets it")
+    return ok(f"Database: {file} is whole and can be written.")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = next(path for path in (settings.ashat.data, *settings.ashat.data.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    said = f"Disk: {free / 1024**3:.1f} GiB are free at {folder}."
+    if free < _TOO_LITTLE:
+        yield fail(said, "make room: the journal cannot be written on a full disk")
+    elif free < _LITTLE:
+        yield warn(said, "make room before the next large update")
+    else:
+        yield ok(said)

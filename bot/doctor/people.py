@@ -1,0 +1,29 @@
+"""Whether the settings name enough people for the workflow to reach its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.doctor.finding import Finding, ok, warn
+from bot.settings import Settings
+
+
+def people_findings(settings: Settings) -> list[Finding]:
+    found = [*_missing_roles(settings), *_too_few_voters(settings)]
+    return found or [ok(f"People: {len(settings.people)} listed, and each role is held.")]
+
+
+def _missing_roles(settings: Settings) -> Iterator[Finding]:
+    held = {role for person in settings.persons() for role in person.roles} | set(settings.roles.default)
+    for role, deed in (("deployer", "push"), ("approver", "approve"), ("admin", "configure servers")):
+        if role not in held:
+            yield warn(f"People: nobody is {role}, so nobody may {deed}.", "give somebody the role under [people]")
+
+
+def _too_few_voters(settings: Settings) -> Iterator[Finding]:
+    voters = [person for person in settings.persons() if "approver" in person.roles and not person.shared]
+    needed = max([settings.workflow.quorum, *settings.workflow.quorum_by_component.values()])
+    if voters and len(voters) < needed and "approver" not in settings.roles.default:
+        yield warn(
+            f"People: the quorum is {needed}, and approvers are {len(voters)}.", "list more, or lower the quorum"
+        )
