@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv6Address
 from typing import Annotated, Any, assert_never
 from urllib.parse import urlsplit
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agent.errors import Refused
 from core.release.manifest import Name, UrlPath
 from core.release.wire import CheckWanted
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
 
 def is_web_address(text: str) -> bool:
     """Whether it is an http or https URL with a host and without credentials."""
     try:
-        parts, url = urlsplit(text), httpx.URL(text)
-        numbered = parts.port != 0  # reading it judges the number
-    except (ValueError, httpx.InvalidURL):
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port  # reading the port judges its number
+        named = bool(_HOST_NAME.fullmatch(host)) or bool(IPv6Address(host))
+    except ValueError:
         return False
-    return numbered and url.scheme in ("http", "https") and bool(url.host) and not url.userinfo
+    return named and port != 0 and url.scheme in ("http", "https") and "@" not in url.netloc and text.isprintable()
 
 
 class _Options(BaseModel):

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from agent.checks.context import CheckContext, Place
 from agent.checks.records import Record, Records
-from agent.checks.run import run_check
 from core.release.wire import CheckReport, CheckState, CheckWanted, Report, VerificationWanted
 
 log = logging.getLogger(__name__)
@@ -55,6 +54,8 @@ class Progress:
 
     async def _run(self, index: int) -> None:
         """A result is shown once it is on disk: nobody acts on what a crash would take back."""
+        from agent.checks.run import run_check  # the checks' HTTP client doubles the time in which an agent starts
+
         wanted = self.record.wanted.checks[index]
         now = self._context.clock()
         self.record = with_check(self.record, index, CheckReport(name=wanted.name, state="running", started_at=now))

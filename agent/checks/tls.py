@@ -6,8 +6,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import httpx
+from urllib.parse import urlsplit
 
 from agent.checks.context import CheckContext, Unmet
 from agent.checks.options import SecurityOptions
@@ -18,10 +17,10 @@ _EXPIRED, _NOT_YET, _HOST, _ADDRESS = 10, 9, 62, 64
 
 async def tls_is_sound(context: CheckContext, options: SecurityOptions) -> list[str]:
     """Raises Unmet: no TLS answer, chain, host, expiry, version. Over http it warns that it does not apply."""
-    address = httpx.URL(context.address)
+    address = urlsplit(context.address)
     if address.scheme != "https":
         return ["TLS is not applicable: Public is addressed over http"]
-    host, port = address.host, address.port or 443
+    host, port = address.hostname or "", address.port or 443
     where = f"https://{host}:{port}"
     context.place.where = f"the TLS handshake with {where}"
     try:

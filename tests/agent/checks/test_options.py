@@ -20,6 +20,13 @@ def test_options_have_defaults_and_can_be_tuned() -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["http://h", "https://a.b-c.example:8443/x?y=z", "http://127.0.0.1/", "http://[::1]:80/"]
+)
+def test_web_addresses(url: str) -> None:
+    assert options_of(wanted("url", {"url": url})) == UrlOptions(url=url)
+
+
+@pytest.mark.parametrize(
     ("kind", "options", "says"),
     [
         ("health", {"times": 0}, "Check 'Mine' (health), option times: "),
@@ -35,6 +42,9 @@ def test_options_have_defaults_and_can_be_tuned() -> None:
         ("url", {"url": "http://user:word@h/"}, "option url: must be http or https"),
         ("url", {"url": "http://h:99999/"}, "option url: must be http or https"),
         ("url", {"url": "http://h\x00/"}, "option url: must be http or https"),
+        ("url", {"url": "http://[x/"}, "option url: must be http or https"),
+        ("url", {"url": "http://-h/"}, "option url: must be http or https"),
+        ("url", {"url": "http:///x"}, "option url: must be http or https"),
         ("url", {"path": "x"}, "option path: "),
         ("command", {}, "option name: Field required"),
         ("command", {"name": "rm -rf /"}, "option name: "),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -307,3 +309,8 @@ async def test_a_result_that_cannot_be_recorded_is_no_pass(
     assert states(runs) == ["failed", "failed"]
     assert "cannot go on" in caplog.text
     await runs.close()
+
+
+def test_an_agent_starts_without_what_only_checks_need() -> None:
+    script = "import sys, agent.verifications; sys.exit(bool({'httpx', 'jsonschema', 'sqlmodel'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
