@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 QUOTES = "\"'“”„«»‘’‚‹›"
 _CLOSERS: dict[str, tuple[str, ...]] = {
@@ -31,9 +32,10 @@ _APOSTROPHES = "'‘‚"
 _LINK = r"<(?:[@#!][^<>\n]*|(?:https?|ftp|mailto|tel):[^<>\s|]*(?:\|[^<>\n]*)?)>"
 _ESCAPE = re.compile(rf"({_LINK})|&(amp|lt|gt);")
 _WORD = re.compile(rf"(?:[^\s<]+|{_LINK}|<)+")
+_DASHES = "-‐‑−–—―"
 _FLAG = re.compile(r"(?P<dash>[-‐‑−]{2}|[—–―][-—–―]?|-[—–])(?P<name>[^\W\d_][\w-]*)(?P<equals>=?)")
-_CAN_CLOSE = re.compile(rf"[.,;:!?…{QUOTES}]*(?=\s|$)")
-_PUNCTUATION = re.compile(r"[.,;:!?…]*(?=\s|$)")
+_CAN_CLOSE = re.compile(rf"[.,;:!?…{QUOTES}]{{0,8}}(?=\s|$)")
+_PUNCTUATION = re.compile(r"[.,;:!?…]{0,8}(?=\s|$)")
 _QUOTED_MARK = re.compile(rf"\\([{QUOTES}])")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">"}
 
@@ -124,7 +126,7 @@ def _next(line: str, at: int) -> int:
 
 
 def _flag(line: str, start: int) -> tuple[Token, int] | Unclosed | None:
-    match = _FLAG.match(line, start)
+    match = _FLAG.match(line, start) if line[start] in _DASHES else None
     if match is None or not (match["equals"] or match.end() == len(line) or line[match.end()].isspace()):
         return None
     value: Token | None = None
@@ -201,14 +203,17 @@ def _ends_argument(line: str, at: int) -> bool:
 def _marks(line: str, start: int, closers: str) -> Iterator[tuple[int, bool]]:
     """Every mark of this kind of quote after `start`, with whether it closes; one inside a word is an apostrophe."""
     opener = line[start]
-    for match in re.compile(f"[{opener}{closers}]").finditer(line, start + 1):
+    for match in _mark(opener, closers).finditer(line, start + 1):
         at = match.start()
-        if line[at - 1] == "\\":
-            continue
         if line[at] == opener and _opens(line, at):
             yield at, False
         elif line[at] in closers and _CAN_CLOSE.match(line, at + 1):
             yield at, True
+
+
+@cache
+def _mark(opener: str, closers: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\\)[{opener}{closers}]")
 
 
 def _opens(line: str, at: int) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from core.advice import advice
 from core.commands import SPECS, Argument, Command, Help, Spec, spec_named
 from core.completion import CompletionContext, complete
-from core.lexing import Token, Unclosed, from_words, lex
+from core.lexing import Token, Unclosed, from_words, lex, unescaped
 from core.rendering import render
 from core.text import clean, looks_secret, nearest, visible
 from core.values import ArgumentError, Value, command_names, read, shown
@@ -70,7 +70,7 @@ def parse(text: str, *, shell: bool = False) -> Parsed:
     line = _unwrapped(visible(text))
     if not line or line.startswith(("#", ">", "&gt;")):
         return Ignore()
-    if (kind := looks_secret(line)) is not None:
+    if (kind := looks_secret(unescaped(line, links=True))) is not None:
         return _secret(kind)
     second = _SECOND_LINE.search(line)
     if second and spec_named(second[1].lower()):

@@ -20,8 +20,6 @@ _UNSEEN = re.compile(
 """What shows nothing or reorders what is shown: control and bidirectional characters, invisible spaces and tags, halves
 of surrogate pairs. Joiners (U+200C, U+200D) stay: Persian, Hindi and emoji need them."""
 
-_SPACE = re.compile(r"\s+")
-
 
 def visible(text: str) -> str:
     """`text` in NFC without terminal sequences and characters that cannot be seen; line breaks and spaces stay."""
@@ -32,7 +30,7 @@ def visible(text: str) -> str:
 
 def clean(text: str, limit: int) -> str:
     """`text` as one visible line of at most `limit` characters; an ellipsis shows that some were cut."""
-    line = _SPACE.sub(" ", visible(text)).strip()
+    line = " ".join(visible(text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

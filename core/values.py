@@ -123,7 +123,7 @@ def _duration(text: str) -> float:
         raise ArgumentError(
             f"{shown(text)} is not between a second and seven days; expected one like 90s, 10m or 1h30m."
         )
-    return seconds
+    return round(seconds, 3)
 
 
 def _count(argument: Argument, text: str) -> int:

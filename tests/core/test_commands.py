@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from core.commands import SPECS, Command, Role, Reject, Spec, Status, spec_named, spec_of, split_id
+from core.commands import SPECS, Command, Reject, Role, Spec, Status, spec_named, spec_of, split_id
 from core.parsing import parse
 from core.people import Person, with_viewing
 from core.policy import may

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.commands import (
@@ -30,6 +30,7 @@ from core.commands import (
     Wait,
     Whoami,
 )
+from core.lexing import unescaped
 from core.parsing import (
     LONGEST,
     CompletionContext,
@@ -456,7 +457,7 @@ FREE = st.one_of(
     st.text(max_size=60),
     st.lists(st.one_of(PIECES, st.sampled_from([" ", "a", "’", "‘", "don't", "--x", "&lt;", "\\'"]))).map("".join),
 )
-TEXTS = FREE.map(lambda text: clean(text, 60)).filter(lambda text: bool(text) and looks_secret(text) is None)
+TEXTS = FREE.map(lambda text: clean(text, 60)).filter(bool)
 URLS = st.builds(
     "{}://{}/{}".format, st.sampled_from(["http", "https"]), NAMES, st.sampled_from(["", "a&amp;b", "a'b"])
 )
@@ -483,7 +484,9 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
 
 @given(COMMANDS)
 def test_what_is_rendered_is_parsed_back(command: Command) -> None:
-    assert parse(render(command), shell=True) == command
+    line = render(command)
+    assume(looks_secret(unescaped(line, links=True)) is None)
+    assert parse(line, shell=True) == command
 
 
 SIMPLE = st.from_regex(r"[a-z]{1,8}( [a-z]{1,8}){0,3}", fullmatch=True)
