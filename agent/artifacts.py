@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,13 +63,21 @@ class ArtifactFolder:
                 await asyncio.to_thread(self._finish, digest)
             return reached
 
-    def prune(self, keep: Iterable[str]) -> list[str]:
-        """Remove complete artifacts that are not in `keep`; returns their digests. Parts belong to uploads and stay."""
-        kept = set(keep)
-        gone = [p.name for p in self._folder.iterdir() if p.suffix != ".part" and p.name not in kept]
-        for digest in gone:
-            self.path(digest).unlink()
-        return gone
+    def prune(self, used: Collection[str], spare: int) -> list[str]:
+        """Remove complete artifacts that are not in `used`, but for the `spare` newest; returns their digests.
+
+        Parts belong to uploads and stay.
+        """
+        unused = [path for path in self._folder.iterdir() if path.suffix != ".part" and path.name not in used]
+        unused.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in unused[spare:]:
+            path.unlink()
+        return [path.name for path in unused[spare:]]
+
+    def discard(self, digest: str) -> None:
+        """Remove a complete artifact that is not what its name says."""
+        self.path(digest).unlink(missing_ok=True)
+        sync_folder(self._folder)
 
     def _part(self, digest: str) -> Path:
         return self._folder / f"{digest}.part"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import agent
 from agent.files import read_or_none, write_durably
 from agent.frontdoor import LISTENING, ROUTES, status_address
-from agent.process import Keepers, Plan, alive
+from agent.process import Keepers, NotStarted, Plan, alive
 from agent.routes import Route, routes_text
 from agent.settings import split_address
+from agent.words import last_words
 
 _LOG_BYTES = 1024 * 1024
+_OPENS_WITHIN = 30.0
+"""Seconds; a door opens in 0.2 s."""
 _ASK = 5.0
 """Seconds for the door to say what is in flight."""
 
@@ -44,7 +48,7 @@ class FrontDoor:
         return alive(self._run)
 
     async def keep(self) -> None:
-        """Start the door where it does not run. Raises agent.process.NotStarted."""
+        """Start the door where it does not run, and return once it listens. Raises agent.process.NotStarted."""
         host, port = split_address(self._listen)
         if port == 0:
             port = self.port or 0
@@ -52,6 +56,12 @@ class FrontDoor:
         root = str(Path(agent.__file__).parent.parent)
         plan = Plan(argv, str(self._folder), {"PYTHONPATH": root}, str(self._folder / "log"), _LOG_BYTES)
         await self._keepers.start(self._run, plan)
+        until = time.monotonic() + _OPENS_WITHIN
+        while not await self._answers():
+            if not self.alive or time.monotonic() > until:
+                words = last_words(self._folder / "log", ())
+                raise NotStarted(f"the front door does not listen on {self._listen}: {words}")
+            await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
         await self._keepers.stop(self._run, grace=20.0)
@@ -64,6 +74,12 @@ class FrontDoor:
 
     async def in_flight(self) -> dict[str, int]:
         """Requests that are not answered to the end, by upstream; nothing where the door does not run."""
+        return await self._ask() or {}
+
+    async def _answers(self) -> bool:
+        return await self._ask() is not None
+
+    async def _ask(self) -> dict[str, int] | None:
         try:
             async with asyncio.timeout(_ASK):
                 with status_address(self._folder) as address:
@@ -71,5 +87,5 @@ class FrontDoor:
                 data = await reader.read()
                 writer.close()
         except (FileNotFoundError, ConnectionError):
-            return {}
-        return {str(upstream): int(count) for upstream, count in json.loads(data or b"{}").items()}
+            return None
+        return {str(upstream): int(count) for upstream, count in json.loads(data).items()}

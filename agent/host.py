@@ -1,47 +1,421 @@
-"""The host: what is wanted here, what runs here, and the steps from one to the other."""
+"""The host: what is wanted here, what runs here, and whatever is next between the two.
+
+Level-triggered: a request records what is wanted, durably, and then `_look` compares it with what is. The same look
+is taken twice a second, after each finished job and at the start, so a crash at any instant is repaired by the next.
+"""
 
 from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
 
 from agent.artifacts import ArtifactFolder
 from agent.changes import Changes
 from agent.checks.target import Target
+from agent.crashes import Crashes
+from agent.door import FrontDoor
+from agent.errors import Refused
+from agent.jobs import Jobs
+from agent.process import Keepers, NotStarted
+from agent.records import ComponentRecord, Records, SlotRecord
+from agent.routes import Route
+from agent.settings import AgentSettings, split_address
+from agent.slots import SlotFailed, Slots, Superseded
+from agent.sweeping import Sweeper
+from agent.switching import Switcher, new_slot
+from core.release.signing import SignatureRefused, opened, public_key
 from core.release.wire import ComponentState, EnvelopeJson, Release, SlotState
+
+_DOOR = "@door"
+"""The front door among the crashes; no slot has such a name."""
+_TICK = 0.5
+"""Seconds between two looks: how soon a release that died is noticed."""
+
+log = structlog.get_logger()
 
 
 class Host:
-    """Signatures for its neighbours (the body follows).
+    """All releases of one server.
 
-    `artifacts`: `agent.artifacts.ArtifactFolder`; `changes`: `agent.changes.Changes`, marked whenever the state of a
-    component or slot changes.
+    `artifacts` and `changes` are for its neighbours: `changes` is marked whenever a component or a slot changes.
+    `tied`: every process that is started here ends with this one, however it ends (for a demonstration).
     """
 
-    artifacts: ArtifactFolder
-    changes: Changes
+    def __init__(self, settings: AgentSettings, clock: Callable[[], datetime], *, tied: bool = False) -> None:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self.changes = Changes()
+        self.artifacts = ArtifactFolder(settings.data / "artifacts", settings.limits.artifact_bytes)
+        self._settings = settings
+        self._clock = clock
+        self._keepers = Keepers(tied)
+        changed = self.changes.mark
+        self._components = Records(settings.data / "components", ComponentRecord, "component.json", changed)
+        self._slots = Slots(settings, self.artifacts, self._keepers, changed, clock)
+        self._door = FrontDoor(settings.data / "door", settings.front.listen, self._keepers)
+        self._switcher = Switcher(settings, self._components, self._slots, self._publish, clock)
+        self._sweeper = Sweeper(settings, self._components, self._slots, self.artifacts, clock)
+        self._crashes = Crashes()
+        self._jobs = Jobs(self._look)
+        self._keys = [public_key(text) for text in settings.trust.bot_keys]
+        self._ticking: asyncio.Task[None] | None = None
+        self._closing = False
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Adopt what still runs; start again what ran before the host went down, current releases first."""
+        down = [r.running for r in self._components.all() if r.running and not self._slots.alive(r.running)]
+        for name in down:
+            self._crashes.fell(name, "This host was restarted; it is being started again.", 0.0, at_once=True)
+        if self._settings.switch_command is None:
+            self._publish()
+            await self._door.keep()
+        await asyncio.gather(*(self._restart(name) for name in down))
+        for slot in self._staged():
+            if slot.status == "healthy" and not self._slots.alive(slot.name):
+                self._slots.mark(slot, status="starting")
+        self._look()
+        self._ticking = asyncio.create_task(self._tick(), name="host-tick")
+
+    async def close(self, *, end: bool = False) -> None:
+        """Stop looking after things. `end`: also end every process; else releases and front door go on alone."""
+        self._closing = True
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        await self._jobs.close()
+        if end:
+            names = [slot.name for slot in self._slots.records.all()]
+            await asyncio.gather(self._door.stop(), *(self._slots.stop(name) for name in names))
+
+    # -- what neighbours and requests ask ---------------------------------------------------------------------------
 
     def trusted(self, envelope: EnvelopeJson) -> Release:
         """The release inside an envelope that a trusted bot key signed. Raises Refused("refused", …)."""
-        raise NotImplementedError
-
-    def components(self) -> tuple[ComponentState, ...]:
-        """How every component stands here."""
-        raise NotImplementedError
-
-    def slots(self) -> tuple[SlotState, ...]:
-        """Every staged slot."""
-        raise NotImplementedError
+        try:
+            return opened(envelope, self._keys, "release/v1", Release)
+        except SignatureRefused as error:
+            raise Refused("refused", f"{error}; this host takes releases from the keys in trust.bot_keys") from error
 
     async def desire(self, release: Release, envelope: EnvelopeJson) -> ComponentState:
         """Make `release` (from `trusted`) its component's wanted one; persisted before anything is done.
 
-        Returns at once; the switch goes on by itself and `changes` is marked. Raises Refused: `older_generation`,
-        `conflict` (another digest at the same generation), `not_found` (the artifact is not complete here).
+        Returns at once; the switch goes on by itself and `changes` is marked. The same again answers the state; with
+        another nonce it tries again what has failed. Raises Refused: `older_generation`, `conflict` (another digest
+        at the same generation), `not_found` (the artifact is not complete here), `bad_request`.
         """
-        raise NotImplementedError
+        if release.purpose != "desired":
+            raise Refused("bad_request", "the release is signed for staging; a desired one is expected here")
+        known = self._components.get(release.component)
+        if known is None or not _is_repeated(known, release):
+            self._must_have(release.digest)
+            self._components.put(release.component, _wishing(known, release, envelope, self._clock()))
+            log.info("desired", component=release.component, generation=release.generation, digest=release.digest)
+            self._look()
+        return self.component(release.component)
+
+    def stage(self, slot: str, release: Release) -> SlotState:
+        """Put `release` (from `trusted`) into a slot of its own; the same again answers the state.
+
+        With another nonce, one that failed, crashed or was withdrawn is tried again, from its artifact. Raises
+        Refused: `bad_request`, `conflict` (the slot has another digest), `not_found` (no such artifact here).
+        """
+        if release.purpose != "stage" or slot != f"{release.deployment}.{release.attempt}":
+            raise Refused("bad_request", f"the release is not signed to be staged as {slot}")
+        known = self._slots.records.get(slot)
+        if known is None or not _is_staged_already(known, release):
+            self._must_have(release.digest)
+            self._slots.records.put(slot, new_slot(slot, release, self._clock(), staged=True))
+            log.info("stage", slot=slot, digest=release.digest, component=release.component)
+            self._look()
+        return self.slot(slot)
+
+    def withdraw(self, slot: str) -> SlotState:
+        """End and remove a staged slot; again, it changes nothing. Raises Refused: `not_found`."""
+        record = self._staged_record(slot)
+        if record.status != "withdrawn":
+            self._slots.mark(record, status="withdrawn", error=None)
+            self._look()
+        return self.slot(slot)
+
+    def component(self, name: str) -> ComponentState:
+        """Raises Refused: `not_found`."""
+        record = self._components.get(name)
+        if record is None:
+            raise Refused("not_found", f"nothing was ever wanted of the component {name} here")
+        return self._component_state(record)
+
+    def components(self) -> tuple[ComponentState, ...]:
+        """How every component stands here."""
+        return tuple(self._component_state(record) for record in self._components.all())
+
+    def slot(self, name: str) -> SlotState:
+        """Raises Refused: `not_found`."""
+        return self._slot_state(self._staged_record(name))
+
+    def slots(self) -> tuple[SlotState, ...]:
+        """Every staged slot that has not been withdrawn."""
+        return tuple(self._slot_state(record) for record in self._staged() if record.status != "withdrawn")
 
     def slot_target(self, slot: str) -> Target | None:
         """Where the checks find a healthy staged slot, or None."""
-        raise NotImplementedError
+        record = self._slots.records.get(slot)
+        return self._slots.target(slot) if record is not None and record.staged else None
 
     def current_target(self, component: str) -> Target | None:
         """Where the checks find what a component currently runs, or None."""
-        raise NotImplementedError
+        record = self._components.get(component)
+        return self._slots.target(record.running) if record is not None and record.running else None
+
+    @property
+    def url(self) -> str | None:
+        """The front door as people see it; None where the host has a proxy of its own and no url in its settings."""
+        if self._settings.url is not None:
+            return self._settings.url.rstrip("/") + "/"
+        if self._settings.switch_command is not None or self._door.port is None:
+            return None
+        return f"http://{split_address(self._settings.front.listen)[0]}:{self._door.port}/"
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self._settings.data).free
+
+    # -- the look ---------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            self._look()
+            await asyncio.sleep(_TICK)
+
+    def _look(self) -> None:
+        """Compare what is wanted with what is, and begin whatever is missing."""
+        if self._closing:
+            return
+        self._keepers.reap()
+        for record in self._components.all():
+            self._look_at_component(record)
+        for slot in self._staged():
+            self._look_at_staged(slot)
+        self._sweeper.cool()
+        surplus = self._sweeper.surplus()
+        if surplus:
+            self._jobs.begin("sweep", self._sweep, lambda _: None)
+        if self._settings.switch_command is None:
+            self._publish()
+            self._look_at_door()
+
+    def _look_at_door(self) -> None:
+        now = time.monotonic()
+        if self._door.alive or "door" in self._jobs:
+            return
+        if self._crashes.down(_DOOR) is None:
+            self._note_crash(_DOOR, "The front door's process has ended.")
+        if self._crashes.due(_DOOR, now):
+            self._jobs.begin("door", self._reopen, lambda sentence: self._note_crash(_DOOR, sentence))
+
+    def _look_at_component(self, record: ComponentRecord) -> None:
+        name = record.component
+        if record.status == "switching":
+
+            def failed(sentence: str) -> None:
+                self._switcher.fail(name, record.release, sentence)
+
+            self._jobs.begin(f"switch {name}", lambda: self._switcher.switch(name), failed)
+        if record.running and not self._slots.alive(record.running):
+            self._look_at_fallen(record.running)
+
+    def _look_at_fallen(self, slot: str) -> None:
+        now = time.monotonic()
+        if f"restart {slot}" in self._jobs:
+            return
+        if self._crashes.down(slot) is None:
+            self._note_crash(slot, self._slots.ended_words(slot))
+        if self._crashes.due(slot, now):
+            self._jobs.begin(f"restart {slot}", lambda: self._restart(slot), lambda s: self._note_crash(slot, s))
+
+    def _look_at_staged(self, slot: SlotRecord) -> None:
+        def failed(sentence: str) -> None:
+            self._end_staging(slot.name, sentence)
+
+        match slot.status:
+            case "preparing" | "starting":
+                self._jobs.begin(f"stage {slot.name}", lambda: self._stage(slot), failed)
+            case "healthy" if not self._slots.alive(slot.name):
+                self._slots.mark(slot, status="crashed", error=self._slots.ended_words(slot.name))
+            case "withdrawn" if self._slots.has_files(slot.name):
+                self._jobs.begin(f"withdraw {slot.name}", lambda: self._clear(slot.name), lambda _: None)
+
+    def _publish(self) -> None:
+        if self._settings.switch_command is None and self._door.publish(self._routes()):
+            log.info("routes published", routes={r.component: r.upstream for r in self._routes()})
+
+    def _routes(self) -> list[Route]:
+        routes = []
+        for component, prefix in self._settings.front.routes.items():
+            record = self._components.get(component)
+            running = record.running if record else None
+            upstream = self._slots.address(running) if running else None
+            says = (
+                "has ended and is being started again" if running else "is offline: no release of it is in production"
+            )
+            routes.append(Route(prefix, component, upstream, "" if upstream else f"{component} {says}."))
+        return routes
+
+    # -- jobs -------------------------------------------------------------------------------------------------------
+
+    async def _stage(self, slot: SlotRecord) -> None:
+        def check_wanted() -> None:
+            now = self._slots.records.get(slot.name)
+            if now is None or now.release != slot.release or now.status == "withdrawn":
+                raise Superseded
+
+        try:
+            await self._slots.bring_up(slot.name, check_wanted)
+        except Superseded:
+            log.info("staging superseded", slot=slot.name)
+        except SlotFailed as failure:
+            self._end_staging(slot.name, str(failure))
+
+    def _end_staging(self, name: str, sentence: str) -> None:
+        record = self._slots.records.get(name)
+        if record is not None and record.status != "withdrawn":
+            self._slots.mark(record, status="failed", error=sentence)
+
+    async def _clear(self, slot: str) -> None:
+        await self._slots.clear_withdrawn(slot)
+        self._sweeper.prune()
+
+    async def _reopen(self) -> None:
+        try:
+            await self._door.keep()
+        except NotStarted as failure:
+            self._note_crash(_DOOR, str(failure))
+        else:
+            self._crashes.rose(_DOOR, time.monotonic())
+
+    async def _restart(self, slot: str) -> None:
+        """Start a current release again; where that fails, its next turn comes later."""
+
+        def check_wanted() -> None:
+            if all(record.running != slot for record in self._components.all()):
+                raise Superseded
+
+        try:
+            await self._slots.bring_up(slot, check_wanted)
+            component = next(r.component for r in self._components.all() if r.running == slot)
+            await self._switcher.announce(component, slot)
+        except Superseded:
+            self._crashes.forget(slot)
+        except SlotFailed as failure:
+            self._note_crash(slot, str(failure))
+        else:
+            self._crashes.rose(slot, time.monotonic())
+            log.info("current release runs again", slot=slot)
+            self._publish()
+            self.changes.mark()
+
+    def _note_crash(self, slot: str, words: str) -> None:
+        self._crashes.fell(slot, words, time.monotonic())
+        log.warning("down", what=slot, error=words)
+        self.changes.mark()
+
+    async def _sweep(self) -> None:
+        in_flight = None if self._settings.switch_command else await self._door.in_flight()
+        for name in self._sweeper.drained(self._sweeper.surplus(), in_flight, time.monotonic()):
+            log.info("slot ended", slot=name)
+            await self._slots.remove(name)
+            self._crashes.forget(name)
+        self._sweeper.prune()
+        await asyncio.sleep(0.05)  # what is still in flight is asked for again, not in a tight loop
+
+    # -- states -----------------------------------------------------------------------------------------------------
+
+    def _component_state(self, record: ComponentRecord) -> ComponentState:
+        running = record.running_release
+        down = self._crashes.down(record.running) if record.running else None
+        crashed = down is not None and record.status != "switching"
+        return ComponentState(
+            component=record.component,
+            generation=record.release.generation,
+            wanted=record.release.digest,
+            running=record.running_digest,
+            deployment=f"{running.deployment}#{running.attempt}" if running else None,
+            replaced=record.replaced,
+            status="crashed" if crashed else record.status,
+            url=self._component_url(record),
+            error=down if crashed else record.error,
+            since=record.since,
+        )
+
+    def _component_url(self, record: ComponentRecord) -> str | None:
+        if record.running is None:
+            return None
+        prefix = self._settings.front.routes.get(record.component)
+        if prefix is None or self.url is None:
+            return self._slots.url(record.running)
+        return self.url.rstrip("/") + prefix
+
+    def _slot_state(self, record: SlotRecord) -> SlotState:
+        return SlotState(
+            slot=record.name,
+            component=record.release.component,
+            digest=record.digest,
+            deployment=record.release.deployment,
+            attempt=record.release.attempt,
+            status=record.status,
+            url=self._slots.url(record.name),
+            error=record.error,
+            since=record.since,
+        )
+
+    def _staged(self) -> list[SlotRecord]:
+        return [record for record in self._slots.records.all() if record.staged]
+
+    def _staged_record(self, name: str) -> SlotRecord:
+        record = self._slots.records.get(name)
+        if record is None or not record.staged:
+            raise Refused("not_found", f"there is no slot {name} on this host")
+        return record
+
+    def _must_have(self, digest: str | None) -> None:
+        if digest is not None and not self.artifacts.complete(digest):
+            raise Refused("not_found", f"the artifact {digest[:12]}… is not complete on this host; send it first")
+
+
+def _is_repeated(known: ComponentRecord, release: Release) -> bool:
+    """Whether nothing is to be done. Raises Refused for what must not be done."""
+    highest = known.release
+    if release.generation < highest.generation:
+        raise Refused(
+            "older_generation",
+            f"generation {release.generation} of {release.component} is older than {highest.generation}, "
+            "which this host has accepted; ask its lane for a new one",
+        )
+    if release.generation > highest.generation:
+        return False
+    if release.digest != highest.digest:
+        raise Refused("conflict", f"generation {release.generation} of {release.component} is of another digest here")
+    return known.status != "failed" or release.nonce == highest.nonce
+
+
+def _is_staged_already(known: SlotRecord, release: Release) -> bool:
+    if known.release.nonce == release.nonce:
+        return True
+    if known.status in ("failed", "crashed", "withdrawn"):
+        return False
+    if known.digest != release.digest:
+        raise Refused("conflict", f"the slot {known.name} has another digest; withdraw it first")
+    return True
+
+
+def _wishing(known: ComponentRecord | None, release: Release, envelope: EnvelopeJson, now: datetime) -> ComponentRecord:
+    if known is None:
+        return ComponentRecord(release=release, envelope=envelope, status="switching", since=now)
+    changes = {"release": release, "envelope": envelope, "status": "switching", "since": now, "error": None}
+    return known.model_copy(update=changes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import pwd
 import shutil
 import socket
@@ -72,6 +71,10 @@ class Slots:
     def alive(self, name: str) -> bool:
         return alive(self._run(name))
 
+    def has_files(self, name: str) -> bool:
+        """Whether anything of it is still unpacked, or runs."""
+        return self._files(name).is_dir() or self.alive(name)
+
     def address(self, name: str) -> str | None:
         """`host:port` on which this host reaches the slot's process; None where it does not run."""
         record = self.records.get(name)
@@ -129,16 +132,24 @@ class Slots:
         async with self._locks[name]:
             await self._stop(name)
 
-    async def remove(self, name: str, *, keep_record: bool = False) -> None:
-        """End the slot's processes and remove its files."""
+    async def remove(self, name: str) -> None:
+        """End the slot's processes, and remove its files and its record."""
         async with self._locks[name]:
             await self._stop(name)
-            if not keep_record:
-                self.records.drop(name)
-            folder = self.records.folder(name)
-            if folder.is_dir():
-                await asyncio.to_thread(_empty, folder, {"slot.json"} if keep_record else set())
-        self._locks.pop(name, None)
+            self.records.drop(name)
+            await asyncio.to_thread(_remove_tree, self.records.folder(name))
+            sync_folder(self.records.folder(name).parent)
+
+    async def clear_withdrawn(self, name: str) -> None:
+        """End the slot's processes and remove its files, if it is (still) withdrawn; its record stays."""
+        async with self._locks[name]:
+            if self._record(name).status == "withdrawn":
+                await self._stop(name)
+                await self._clear(name)
+
+    async def _clear(self, name: str) -> None:
+        for path in (self._files(name), self._run(name, "migrate"), self._run(name)):
+            await asyncio.to_thread(_remove_tree, path)
 
     async def _stop(self, name: str) -> None:
         for run in (self._run(name, "migrate"), self._run(name)):
@@ -153,14 +164,19 @@ class Slots:
     async def _unpack(self, record: SlotRecord) -> None:
         if record.manifest is not None:
             return
+        await self._stop(record.name)
+        await self._clear(record.name)  # of an earlier try, or of a crash between the unpacking and its record
         files = self._files(record.name)
-        if files.is_dir():  # a crash came between the unpacking and its record
-            await asyncio.to_thread(shutil.rmtree, files)
         limits = self._settings.limits
         bounds = Bounds(limits.extracted_bytes, limits.files, limits.ratio)
         owner = (self._user.uid, self._user.gid) if self._user else None
         artifact = self._artifacts.path(record.digest)
-        manifest = await asyncio.to_thread(extract, artifact, record.digest, files, bounds, owner)
+        try:
+            manifest = await asyncio.to_thread(extract, artifact, record.digest, files, bounds, owner)
+        except Refused as refused:
+            if refused.kind == "wrong_digest":
+                self._artifacts.discard(record.digest)  # so that it is sent again
+            raise
         if manifest.component != record.release.component:
             raise Refused(
                 "refused",
@@ -183,13 +199,9 @@ class Slots:
             await asyncio.sleep(_LOOK)
         outcome = ending(run)
         if outcome != Ending(0, 0):
-            await self._forget_run(run)
+            await asyncio.to_thread(_remove_tree, run)  # another try begins anew
             raise SlotFailed(_sentence(f"migrate {outcome or 'was killed'}", self._words(record.name)))
         self.mark(self._record(record.name), migrated=True)
-
-    async def _forget_run(self, run: Path) -> None:
-        """So that another try begins anew rather than reading the old outcome."""
-        await asyncio.to_thread(shutil.rmtree, run)
 
     async def _start_and_wait(self, name: str, check_wanted: Callable[[], None]) -> None:
         for remaining in reversed(range(_PORT_TRIES)):
@@ -343,16 +355,6 @@ def _any_free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _empty(folder: Path, keep: set[str]) -> None:
-    for entry in folder.iterdir():
-        if entry.name in keep:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    if not keep:
-        parent = folder.parent
-        with contextlib.suppress(FileNotFoundError):
-            folder.rmdir()
-        sync_folder(parent)
+def _remove_tree(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder)
