@@ -37,6 +37,8 @@ class ArtifactFixed:
     digest: str
     size: int
     manifest: ManifestFacts
+    tested: bool
+    """Whether the checks passed on exactly this digest on ALPHA's machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
     match event:
         case e.Pushed():
             raise ValueError("a deployment is pushed once; pushing again is another attempt")
-        case e.ArtifactFixed(digest, size, manifest):
-            fixed = replace(d, stage=Stage.STAGING, digest=digest, size=size, manifest=manifest)
+        case e.ArtifactFixed(digest, size, manifest, tested):
+            fixed = replace(d, stage=Stage.STAGING, digest=digest, size=size, manifest=manifest, tested=tested)
             return place(fixed, PUBLIC, desired="running", observed="absent", digest=digest, error=None, since=at)
         case e.Staged(url):
             return place(replace(d, stage=Stage.STAGED), PUBLIC, observed="healthy", url=url, error=None, since=at)
@@ -219,7 +219,7 @@ def _rolling_back(d: Deployment, event: e.RollbackStarted, by: str) -> Deploymen
     back = replace(
         d, stage=Stage.ROLLING_BACK, generation=event.generation or d.generation, nonce=event.nonce, hold=None,
         restore=event.restore, mainframes=(), failed_in=None, failure=None, ended_why=event.why, ended_by=by,
-        watch_until=None, unwell=(), votes=(),
+        watch_until=None, unwell=(),
     )  # fmt: skip
     for region, _ in event.restore:
         back = place(back, omega(region), observed="starting", error=None)

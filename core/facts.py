@@ -27,7 +27,7 @@ class AlphaFacts:
     """Why there is no manifest, in a sentence."""
     nearest: tuple[str, ...] = ()
     tested: bool = False
-    """Whether `ashat alpha test` recorded that this file passed here."""
+    """Whether `ashat alpha test` ever recorded that this update passed there; the digest is compared once it is fixed."""
     active_by_asker: int = 0
     staged_bytes: int = 0
     """Of the asker's deployments that have not ended."""
@@ -49,11 +49,13 @@ class Facts:
     nonce: str = ""
     """Fresh randomness, for an act on servers that may follow."""
     deployment: Deployment | None = None
-    lane: Lane = Lane("main")
+    lane: Lane = field(default_factory=lambda: Lane("main"))
     siblings: tuple[Deployment, ...] = ()
     """Other deployments of the component that have not ended."""
     alpha: AlphaFacts | None = None
     probe: Probe | None = None
+    unfinished: tuple[Deployment, ...] = ()
+    """All deployments that have not ended, where a server is to be configured."""
 
     @property
     def me(self) -> Person:
@@ -102,6 +104,7 @@ class ArtifactCopied:
     digest: str
     size: int
     manifest: ManifestFacts
+    tested: bool
 
 
 @dataclass(frozen=True, slots=True)

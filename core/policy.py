@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.commands import Role, Spec
+from core.commands import Spec
 from core.people import Person
 from core.release.signing import canonical
 from core.stages import Stage
@@ -53,25 +53,9 @@ class Policy:
         return self.quorum_by_component.get(component, self.quorum)
 
 
-_ALSO_APPROVERS = frozenset({"rollback", "pause", "resume", "cancel", "note"})
-"""Commands of deployers that approvers may give as well: who lets a thing through may also stop it."""
-
-
 def may(person: Person, spec: Spec) -> bool:
     """Whether one of the person's roles allows the command. Nobody without a role may read."""
-    if not person.roles:
-        return False
-    return bool(person.roles & _roles_for(spec))
-
-
-def _roles_for(spec: Spec) -> frozenset[Role]:
-    match spec.role:
-        case "viewer":
-            return frozenset({"viewer", "deployer", "approver", "admin"})
-        case "deployer" if spec.name in _ALSO_APPROVERS:
-            return frozenset({"deployer", "approver"})
-        case role:
-            return frozenset({role})
+    return bool(person.roles & spec.roles)
 
 
 def who_may(people: Iterable[Person], spec: Spec) -> list[Person]:

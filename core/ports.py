@@ -176,6 +176,8 @@ class Change:
     follow: tuple[str, ...] = ()
     settled: Settled | None = None
     due: tuple[tuple[str, datetime | None], ...] = ()
+    tested: tuple[tuple[str, str], ...] = ()
+    """Update id and digest that passed the checks on ALPHA's machine."""
     lease: Lease | None = None
 
 
@@ -240,6 +242,9 @@ class Store(Protocol):
 
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         """Measured seconds of the last completed deployments' steps, by stage name, for estimates."""
+
+    async def tested(self, id: str) -> Sequence[str]:  # noqa: A002
+        """The digests of this update that passed the checks on ALPHA's machine."""
 
     async def add_checkpoint(self, envelope: dict[str, Any], at: datetime) -> None: ...
 

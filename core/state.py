@@ -196,6 +196,8 @@ class Deployment:
     tasks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     digest: str | None = None
+    tested: bool = False
+    """Whether exactly this digest passed the checks on ALPHA's machine."""
     nonce: str = ""
     """Fresh for each act on servers; statements and receipts carry it."""
     verify_by: str | None = None

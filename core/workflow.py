@@ -40,14 +40,14 @@ Writing = (
 """The commands that change something; the others only read."""
 
 
-def decide(command: Writing, facts: Facts, unfinished: tuple[Deployment, ...] = ()) -> Verdict:
-    """What `command` by `facts.asker` leads to now. `unfinished` is needed by configure alone."""
+def decide(command: Writing, facts: Facts) -> Verdict:
+    """What `command` by `facts.asker` leads to now."""
     spec = c.spec_of(command)
     if not may(facts.me, spec):
         return not_allowed(facts, spec)
     match command:
         case c.Configure():
-            return configure.configure(command, facts, unfinished)
+            return configure.configure(command, facts)
         case c.Push():
             return push.push(command, facts)
         case _:

@@ -15,12 +15,12 @@ from core.stages import Stage
 from core.state import DEFAULT_REGION, PUBLIC, Deployment, Server, omega
 
 
-def configure(command: Configure, facts: Facts, unfinished: tuple[Deployment, ...]) -> Verdict:
-    """Save a server, whatever answers there now; say what does. `unfinished` are all deployments that have not ended."""
+def configure(command: Configure, facts: Facts) -> Verdict:
+    """Save a server, whatever answers there now; say what does."""
     region = (command.region or DEFAULT_REGION).lower()
     if command.role == "public" and command.region:
         return Refused("region", "Public has no region. `deploy configure public <url> <name>`")
-    refused = url_refused(command.url, command.role, facts.policy) or _in_use(command, region, unfinished)
+    refused = url_refused(command.url, command.role, facts.policy) or _in_use(command, region, facts.unfinished)
     if refused:
         return refused
     probe = facts.probe or Probe("nothing")

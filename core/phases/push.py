@@ -190,7 +190,7 @@ def copied(outcome: ArtifactCopied, d: Deployment) -> tuple[DeploymentEvent, ...
     if outcome.manifest.component != d.component:
         why = f"the file on ALPHA changed after the push: it is now of component {outcome.manifest.component}"
         return (Failed(Stage.PLANNED, why),)
-    return (ArtifactFixed(outcome.digest, outcome.size, outcome.manifest),)
+    return (ArtifactFixed(outcome.digest, outcome.size, outcome.manifest, outcome.tested),)
 
 
 def healthy(outcome: SlotHealthy, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:

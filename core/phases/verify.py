@@ -77,7 +77,8 @@ def _checks(component: str, policy: Policy) -> Iterator[Check]:
     minimum = policy.minimum_checks.get(component, ())
     for rule in policy.checks:
         if not rule.components or component in rule.components:
-            yield Check(rule.name, rule.kind, rule.timeout, rule.options, required=rule.kind in minimum)
+            required = rule.kind in minimum or rule.name in minimum
+            yield Check(rule.name, rule.kind, rule.timeout, rule.options, required=required)
 
 
 # -- outcomes ----------------------------------------------------------------------------------------------------------

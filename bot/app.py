@@ -1,0 +1,141 @@
+"""The bot as one thing that can be started and stopped: service, reconciler, notifier and the timer that ticks them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from securesystemslib.signer import CryptoSigner
+
+from bot.checkpoints import Checkpoints
+from bot.effects import Effects
+from bot.gather import Gatherer
+from bot.notifier import EDIT_GAP, Notifier
+from bot.reader import About, Reader
+from bot.reconciler import Reconciler
+from bot.service import Kicks, Service
+from bot.settings import Settings
+from bot.signal import Signal
+from bot.viewer import Viewer
+from core.policy import Policy
+from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
+from core.stages import MOVING, Stage
+from core.state import Deployment
+from core.steps import has_duty
+
+log = structlog.get_logger("ashat.app")
+
+_SWEEP = 10.0
+"""Seconds after which a message that was accepted and not carried out is taken to be cut off."""
+_CHECKPOINT = 60.0
+"""Seconds between signed checkpoints of the journal, where it has grown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the bot is made of; tests put twins in their places."""
+
+    store: Store
+    people: People
+    clock: Clock
+    policy: Policy
+    source: ArtifactSource
+    artifacts: ArtifactStore
+    agents: Agents
+    channels: Mapping[str, Channel]
+    signer: CryptoSigner
+
+
+class App:
+    def __init__(self, parts: Parts, settings: Settings, *, edit_gap: float | None = None, kicks: bool = True) -> None:
+        """`kicks` False: only the timer's jobs wake anybody, as a test of them needs it."""
+        self.parts = parts
+        self.settings = settings
+        self.signal = Signal()
+        work, about = settings.workflow, About(settings.about.docs, settings.about.support)
+        gather = Gatherer(parts.store, parts.people, parts.clock, parts.policy, parts.source, parts.agents)
+        self.viewer = Viewer(gather, settings.ashat.time_zone)
+        reader = Reader(
+            parts.store, gather, parts.source, parts.agents, parts.clock, self.signal, about, settings.alpha.name
+        )
+        wake = Kicks(self._kick_reconciler, self._kick_notifier) if kicks else Kicks(self.signal.set, self.signal.set)
+        self.service = Service(parts.store, parts.people, parts.clock, gather, reader, wake)
+        effects = Effects(parts.store, parts.agents, parts.source, parts.artifacts, self.viewer.progressed)
+        self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds)
+        gap = EDIT_GAP if edit_gap is None else edit_gap
+        self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap)
+        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def door(self) -> Door:
+        return self.service
+
+    async def start(self) -> None:
+        """Begin to work. What a crash left behind is taken up by the first tick."""
+        self._tasks = [asyncio.create_task(self.reconciler.run()), asyncio.create_task(self.notifier.run())]
+        self._schedule("poll_verifications", self._poll_verifications, self.settings.workflow.poll_seconds)
+        self._schedule("post_status_changes", self._post_status_changes, self.settings.workflow.poll_seconds)
+        self._schedule("sweep_inbox", self._sweep, _SWEEP)
+        self._schedule("checkpoint", self._checkpoint, _CHECKPOINT)
+        self._scheduler.start()
+        await self.service.sweep(0.0)
+        self.reconciler.kick()
+        self.notifier.kick()
+        log.info("started", people=len(self.parts.people.all()), channels=sorted(self.parts.channels))
+
+    async def stop(self) -> None:
+        """Take no new work, let what is in flight end, and close."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        await self.reconciler.stop()
+        await self.notifier.stop()
+        await asyncio.gather(*self._tasks)
+        await self.checkpoints.write()
+        await self.parts.agents.close()
+        await self.parts.store.close()
+        log.info("stopped")
+
+    def _schedule(self, name: str, job: object, seconds: float) -> None:
+        """Async jobs that only set events, coalesced and never dropped for being late (see APScheduler's misfires)."""
+        self._scheduler.add_job(
+            job, "interval", seconds=seconds, id=name, name=name, coalesce=True, max_instances=1,
+            misfire_grace_time=None,
+        )  # fmt: skip
+
+    async def _poll_verifications(self) -> None:
+        self.reconciler.kick()
+
+    async def _post_status_changes(self) -> None:
+        self.notifier.kick()
+
+    async def _sweep(self) -> None:
+        await self.service.sweep(_SWEEP)
+
+    async def _checkpoint(self) -> None:
+        await self.checkpoints.write()
+
+    def _kick_reconciler(self) -> None:
+        self.signal.set()
+        self.reconciler.kick()
+
+    def _kick_notifier(self) -> None:
+        self.notifier.kick()
+
+    # -- for those who wait until it has come to rest ------------------------------------------------------------------
+
+    async def at_rest(self) -> bool:
+        """Whether nothing moves by itself now: every deployment waits for a person or has ended, and all is told."""
+        active = await self.parts.store.active()
+        moving = [d for d in active if self._moves(d)]
+        duties = [d for d in (await self.parts.store.history(50)).deployments if has_duty(d)]
+        waiting = [name for name in await self.parts.store.channels_waiting() if self.notifier.channel_of(name)]
+        return not (moving or duties or waiting) and self.reconciler.idle and self.notifier.idle
+
+    @staticmethod
+    def _moves(d: Deployment) -> bool:
+        return d.stage in MOVING and d.stage is not Stage.SCHEDULED and d.hold is None

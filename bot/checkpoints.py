@@ -1,0 +1,114 @@
+"""Signed checkpoints: the head of every chain of the journal, so that a chain which is cut or vanishes is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import CryptoSigner, Key
+
+from core.journal import GENESIS, Entry, Head, first_fault
+from core.ports import Clock, Store
+from core.release.signing import SignatureRefused, canonical, opened, sign
+
+PREDICATE = "checkpoint/v1"
+_PAGE = 5000
+
+
+class Checkpoint(BaseModel):
+    """The heads that have moved since the checkpoint before, and that one's hash: together they name every chain."""
+
+    heads: dict[str, tuple[int, str]]
+    previous: str
+    at: datetime
+
+
+class Checkpoints:
+    def __init__(self, store: Store, signer: CryptoSigner, clock: Clock) -> None:
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        self._known: dict[str, tuple[int, str]] | None = None
+        self._previous = GENESIS
+
+    async def write(self) -> bool:
+        """Sign the heads that have moved since the last one. False where nothing has."""
+        if self._known is None:
+            await self._catch_up()
+        assert self._known is not None
+        heads = {head.chain: (head.seq, head.hash) for head in await self._store.heads()}
+        moved = {chain: head for chain, head in heads.items() if self._known.get(chain) != head}
+        if not moved:
+            return False
+        predicate = Checkpoint(heads=moved, previous=self._previous, at=self._clock.now())
+        envelope = sign(self._signer, PREDICATE, {"journal": digest_of(predicate)}, predicate)
+        await self._store.add_checkpoint(envelope, predicate.at)
+        self._known |= moved
+        self._previous = hash_of(envelope)
+        return True
+
+    async def _catch_up(self) -> None:
+        self._known = {}
+        for envelope in await self._store.checkpoints():
+            checkpoint = opened(envelope, [self._signer.public_key], PREDICATE, Checkpoint)
+            self._known |= checkpoint.heads
+            self._previous = hash_of(envelope)
+
+
+def digest_of(predicate: Checkpoint) -> str:
+    return hashlib.sha256(canonical(predicate.model_dump(mode="json"))).hexdigest()
+
+
+def hash_of(envelope: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(envelope)).hexdigest()
+
+
+async def faults(store: Store, keys: list[Key]) -> list[str]:
+    """What is wrong with the journal, a sentence each; none where it is whole. Names the first wrong event of a chain."""
+    found: list[str] = []
+    heads = {head.chain: head for head in await store.heads()}
+    for chain in sorted(heads):
+        fault = first_fault(await _whole(store, chain))
+        if fault:
+            found.append(fault)
+    found += await _missing_deployments(store, heads)
+    found += await _checkpoint_faults(store, keys)
+    return found
+
+
+async def _whole(store: Store, chain: str) -> list[Entry]:
+    entries: list[Entry] = []
+    while page := await store.journal(chain, after=entries[-1].seq if entries else 0, limit=_PAGE):
+        entries += page
+    return entries
+
+
+async def _missing_deployments(store: Store, heads: dict[str, Head]) -> list[str]:
+    opened_ = [entry.data["deployment"] for entry in await _whole(store, "system") if entry.kind == "Opened"]
+    return [f"deployment {key} was opened, and its journal is gone" for key in opened_ if key not in heads]
+
+
+async def _checkpoint_faults(store: Store, keys: list[Key]) -> list[str]:
+    """Every head that was ever signed must still stand where it stood."""
+    found: list[str] = []
+    previous, promised = GENESIS, dict[tuple[str, int], str]()
+    for number, envelope in enumerate(await store.checkpoints(), 1):
+        try:
+            checkpoint = opened(envelope, keys, PREDICATE, Checkpoint)
+        except (SignatureRefused, VerificationError):
+            found.append(f"checkpoint {number} is not signed by this bot")
+            continue
+        if checkpoint.previous != previous:
+            found.append(f"checkpoint {number} does not follow the one before it")
+        previous = hash_of(envelope)
+        promised |= {(chain, seq): hash_ for chain, (seq, hash_) in checkpoint.heads.items()}
+    for (chain, seq), hash_ in sorted(promised.items()):
+        entries = await store.journal(chain, after=seq - 1, limit=1)
+        if not entries or entries[0].seq != seq:
+            found.append(f"{chain} event {seq} was signed in a checkpoint, and is gone")
+        elif entries[0].hash != hash_:
+            found.append(f"{chain} event {seq} is not the one that was signed in a checkpoint")
+    return found

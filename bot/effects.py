@@ -1,0 +1,101 @@
+"""Carries out one effect, and adds what came of it to what this pass has seen. No decisions here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from core import steps as s
+from core.facts import ArtifactCopied, Facts, PackageSigned
+from core.phases.push import manifest_facts
+from core.ports import Agent, Agents, ArtifactProblem, ArtifactSource, ArtifactStore, ServerFault, Store
+from core.release.signing import canonical
+from core.state import Server
+
+Progress = Callable[[str, str, int, int], None]
+"""Deployment, what is done (`Upload`), bytes done, bytes in all: for the card alone, never journaled."""
+
+
+class Effects:
+    def __init__(
+        self, store: Store, agents: Agents, source: ArtifactSource, artifacts: ArtifactStore, progress: Progress
+    ) -> None:
+        self._store = store
+        self._agents = agents
+        self._source = source
+        self._artifacts = artifacts
+        self._progress = progress
+
+    async def perform(self, effect: s.Effect, seen: s.Observed, facts: Facts) -> s.Observed:
+        """`seen` with the effect's answer. Raises ServerFault or ArtifactProblem."""
+        match effect:
+            case s.Copy():
+                return replace(seen, copied=await self._copy(effect, facts))
+            case s.Package():
+                return replace(seen, package=await self._package(effect, facts))
+            case s.Look(place):
+                return await self._look(place, seen, facts)
+            case s.Upload(place, digest):
+                await self._agent(place, facts).upload(digest, self._report(facts))
+                return replace(seen, uploaded=seen.uploaded | {(place, digest)})
+            case s.PutSlot(place, slot, release):
+                state = await self._agent(place, facts).stage(slot, release)
+                return replace(seen, slots={**seen.slots, place: state})
+            case s.Withdraw(place, slot):
+                await self._agent(place, facts).withdraw(slot)
+                return replace(seen, withdrawn=True)
+            case s.StartChecks(place, slot, wanted):
+                report = await self._agent(place, facts).verify(slot, wanted)
+                return replace(seen, reports={**seen.reports, wanted.run: report})
+            case s.LookReport(place, slot, run):
+                found = await self._agent(place, facts).report(slot, run)
+                return replace(seen, reports={**seen.reports, run: found})
+            case s.Desire(place, release):
+                component = await self._agent(place, facts).desire(release)
+                return replace(seen, components={**seen.components, place: component})
+            case s.Distribute(place, release, hold, order):
+                fleet = await self._agent(place, facts).distribute(release, hold=hold, order=order)
+                return replace(seen, distributions={**seen.distributions, place: fleet})
+            case _:
+                assert_never(effect)
+
+    async def _look(self, place: str, seen: s.Observed, facts: Facts) -> s.Observed:
+        try:
+            state = await self._agent(place, facts).state()
+        except ServerFault as fault:
+            if not fault.temporary:
+                raise
+            return replace(seen, away={**seen.away, place: str(fault)})
+        return replace(seen, states={**seen.states, place: state})
+
+    def _agent(self, place: str, facts: Facts) -> Agent:
+        return self._agents.at(_server(place, facts))
+
+    def _report(self, facts: Facts) -> Callable[[int, int], None]:
+        key = facts.deployment.key if facts.deployment else ""
+        return lambda done, total: self._progress(key, "Upload", done, total)
+
+    async def _copy(self, effect: s.Copy, facts: Facts) -> ArtifactCopied:
+        files = [file for file in await self._source.find(effect.id) if file.name == effect.file]
+        if not files:
+            raise ArtifactProblem(f"{effect.file} is no longer on ALPHA")
+        digest, size = await self._artifacts.add(self._source.read(files[0]), facts.policy.max_artifact_bytes)
+        manifest = manifest_facts(await self._artifacts.manifest(digest))
+        return ArtifactCopied(digest, size, manifest, tested=digest in await self._store.tested(effect.id))
+
+    async def _package(self, effect: s.Package, facts: Facts) -> PackageSigned:
+        """Packaging: the bytes are still what people approved, and the statement that OMEGA will get is signed."""
+        digest = effect.release.digest
+        if digest is None or not await self._artifacts.verify(digest):
+            raise ArtifactProblem("the stored artifact is no longer what was approved: its SHA-256 is another")
+        statement = self._agent(effect.place, facts).statement(effect.release)
+        return PackageSigned(hashlib.sha256(canonical(statement)).hexdigest())
+
+
+def _server(place: str, facts: Facts) -> Server:
+    found = next((server for server in facts.servers if server.place == place), None)
+    if found is None:
+        raise ServerFault(f"{place} is no longer configured", temporary=False)
+    return found

@@ -1,0 +1,185 @@
+"""Level-triggered: claims deployments that are due, asks core what comes next, does it, and hands back what was seen.
+
+One pass takes a deployment as far as it goes without waiting. Whatever cuts a pass, the lease ends and the next pass
+begins with a look at the servers, so nothing has to be remembered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import structlog
+
+from bot.effects import Effects
+from bot.logs import reference
+from bot.service import Service
+from core import steps as s
+from core.facts import Facts, Outcome, StepFailed
+from core.ports import ArtifactProblem, Clock, FenceLost, Lease, ServerFault, Store
+from core.stages import MOVING
+from core.state import Deployment
+from core.workflow import due
+
+log = structlog.get_logger("ashat.reconciler")
+
+LEASE = 15.0
+"""Seconds that a claim lasts without a heartbeat; another replica takes over this long after a crash."""
+_IN_FLIGHT = 32
+"""Deployments worked on at once by one process."""
+_STEPS = 200
+"""Steps in one pass, far above what any stage needs: a bound for what must not loop."""
+_BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Seconds before the next try after a fault, by how often it failed in a row."""
+
+
+class Reconciler:
+    def __init__(self, store: Store, service: Service, effects: Effects, clock: Clock, poll: float) -> None:
+        self._store = store
+        self._service = service
+        self._effects = effects
+        self._clock = clock
+        self._poll = poll
+        self._owner = uuid.uuid4().hex
+        self._woken = asyncio.Event()
+        self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._faults: dict[str, int] = {}
+        self._stopping = False
+
+    def kick(self) -> None:
+        """Look now. Called by a commit, and by the job `poll_verifications`."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        beat = asyncio.create_task(self._heartbeat())
+        try:
+            while not self._stopping:
+                await self._woken.wait()
+                self._woken.clear()
+                await self._claim()
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Take no new work, give what is in flight a moment to end, and leave the rest to its lease."""
+        self._stopping = True
+        self._woken.set()
+        tasks = [task for _, task in self._working.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=5)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    @property
+    def idle(self) -> bool:
+        return not self._working
+
+    async def _claim(self) -> None:
+        while not self._stopping and (room := _IN_FLIGHT - len(self._working)) > 0:
+            try:
+                leases = await self._store.claim(self._owner, self._clock.now(), LEASE, room)
+            except Exception:
+                log.exception("cannot claim work", reference=reference())
+                return
+            if not leases:
+                return
+            for lease in leases:
+                task = asyncio.create_task(self._work(lease))
+                self._working[lease.key] = (lease, task)
+
+    async def _heartbeat(self) -> None:
+        """Keep the leases of what is in flight; what lost its lease is stopped. The snapshot comes before the query."""
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            mine = dict(self._working)
+            if not mine:
+                continue
+            try:
+                held = await self._store.extend([lease for lease, _ in mine.values()], self._clock.now(), LEASE)
+            except Exception:
+                log.exception("cannot extend leases", reference=reference())
+                continue
+            kept = {lease.key for lease in held}
+            for key, (lease, task) in mine.items():
+                if key not in kept and self._working.get(key) == (lease, task):
+                    task.cancel()
+
+    async def _work(self, lease: Lease) -> None:
+        again: float | None = 1.0
+        try:
+            again = await self._pass(lease)
+            self._faults.pop(lease.key, None)
+        except FenceLost:
+            log.warning("lease lost", deployment=lease.key)
+            return
+        except (ServerFault, ArtifactProblem) as fault:
+            again = self._later(lease.key)
+            log.warning("server fault", deployment=lease.key, why=str(fault), again=again)
+        except Exception:
+            again = self._later(lease.key)
+            log.exception("pass failed", deployment=lease.key, reference=reference(), again=again)
+        finally:
+            self._working.pop(lease.key, None)
+            self._woken.set()
+        await self._release(lease, again)
+
+    def _later(self, key: str) -> float:
+        count = self._faults[key] = self._faults.get(key, -1) + 1
+        return _BACKOFF[min(count, len(_BACKOFF) - 1)]
+
+    async def _release(self, lease: Lease, again: float | None) -> None:
+        due_at = None if again is None else self._clock.now() + timedelta(seconds=again)
+        await self._store.release(lease, due_at)
+
+    async def _pass(self, lease: Lease) -> float | None:
+        """Take one deployment as far as it goes; seconds until the next look, or None."""
+        seen = s.Observed()
+        facts = await self._service.facts(lease.key)
+        for _ in range(_STEPS):
+            if facts is None or facts.deployment is None:
+                return None
+            step = s.next_step(facts.deployment, seen, facts, self._poll)
+            if isinstance(step, s.Wait):
+                return self._until(step.seconds, facts.deployment, facts)
+            if isinstance(step, Outcome):
+                if not await self._service.observe(lease.key, step, lease):
+                    return self._poll
+                facts = await self._service.facts(lease.key)
+                continue
+            seen, facts = await self._perform(step, seen, facts, lease)
+        raise RuntimeError(f"{lease.key} did not come to rest in {_STEPS} steps")
+
+    def _until(self, seconds: float | None, d: Deployment, facts: Facts) -> float | None:
+        """The next look: what the step asks for, or the stage's deadline where that comes first."""
+        deadline = due(d, facts.policy)
+        if deadline is None:
+            return seconds
+        left = max(0.0, (deadline - facts.now).total_seconds())
+        return left if seconds is None else min(seconds, left)
+
+    async def _perform(
+        self, effect: s.Effect, seen: s.Observed, facts: Facts, lease: Lease
+    ) -> tuple[s.Observed, Facts | None]:
+        try:
+            seen = await self._effects.perform(effect, seen, facts)
+        except (ServerFault, ArtifactProblem) as fault:
+            if (isinstance(fault, ServerFault) and fault.temporary) or not _fails_by_it(facts):
+                raise
+            await self._service.observe(lease.key, StepFailed(str(fault), _region(effect)), lease)
+            return s.Observed(), await self._service.facts(lease.key)
+        log.debug("performed", deployment=lease.key, effect=type(effect).__name__)
+        return seen, facts
+
+
+def _fails_by_it(facts: Facts) -> bool:
+    """Whether a step that cannot be done fails the stage. A duty that outlives the stage is only tried again."""
+    return facts.deployment is not None and facts.deployment.stage in MOVING
+
+
+def _region(effect: s.Effect) -> str | None:
+    place = getattr(effect, "place", "")
+    return place.removeprefix("omega/") if place.startswith("omega/") else None

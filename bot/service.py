@@ -1,0 +1,195 @@
+"""The door of the application: what people say, and what was observed, decided by core and committed at once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from bot.gather import Gatherer
+from bot.logs import reference
+from bot.reader import Reader
+from core import commands as c
+from core.advice import advice
+from core.cards import Card
+from core.changes import change
+from core.events import DeploymentEvent
+from core.facts import Decided, Facts, Outcome, Refused
+from core.parsing import Ignore, parse
+from core.parsing import Reply as Usage
+from core.people import Person
+from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, People, Reply, Settled, Store
+from core.workflow import Writing, conclude, decide
+
+log = structlog.get_logger("ashat.service")
+
+_TRIES = 20
+"""How often a decision is made again because somebody else committed first, before that is our fault."""
+
+_REPLY_LIFE = 1800.0
+"""Seconds after which a late reply helps nobody: Slack's own limit for answering a command."""
+
+NOBODY = "nobody"
+
+
+def stranger(platform: str) -> Person:
+    """Somebody whom settings do not name: no role, so nothing is shown and nothing done."""
+    return Person(NOBODY, f"somebody on {platform}", frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Kicks:
+    """Wakes those who act on a commit, so that nobody waits for a tick."""
+
+    reconciler: Callable[[], None]
+    notifier: Callable[[], None]
+
+    def __call__(self) -> None:
+        self.reconciler()
+        self.notifier()
+
+
+class Service:
+    """Implements core.ports.Door for the adapters, and `observe` for the reconciler."""
+
+    def __init__(
+        self, store: Store, people: People, clock: Clock, gatherer: Gatherer, reader: Reader, kicks: Kicks
+    ) -> None:
+        self._store = store
+        self._people = people
+        self._clock = clock
+        self._gather = gatherer
+        self._reader = reader
+        self._kicks = kicks
+
+    # -- the door ------------------------------------------------------------------------------------------------------
+
+    async def submit(self, message: Incoming) -> bool:
+        """Durable before it returns, where the message would change something; see core.ports.Door."""
+        if not isinstance(parse(message.text, shell=message.shell), Writing):
+            return True
+        return await self._store.accept(message, self._clock.now())
+
+    async def answer(self, message: Incoming) -> Reply:
+        """Carry it out, or find that it was. What was not expected becomes a sentence with a reference."""
+        command = parse(message.text, shell=message.shell)
+        person = self._people.find(message.account) or stranger(message.platform)
+        try:
+            if isinstance(command, Writing):
+                return await self._carry_out(message, _with_seen(command, message.seen), person, late=False)
+            return await self._read(command, message, person)
+        except Exception:
+            mark = reference()
+            log.exception("command failed", reference=mark, platform=message.platform, delivery=message.delivery)
+            return _our_fault(mark, command)
+
+    async def _read(self, command: c.Command | Ignore | Usage, message: Incoming, person: Person) -> Reply:
+        match command:
+            case Ignore():
+                return Reply("ignored", Card(""))
+            case Usage():
+                return Reply("usage", Card(command.text, summary=command.text))
+            case _:
+                return await self._reader.read(command, person, message)
+
+    async def _carry_out(self, message: Incoming, command: Writing, person: Person, *, late: bool) -> Reply:
+        for _ in range(_TRIES):
+            facts = await self._gather.for_command(command, person, message.channel, nonce())
+            reply, draft = self._decided(command, facts, message)
+            if late:
+                draft = replace(draft, outbox=(*draft.outbox, _by_outbox(reply, message, facts)))
+            try:
+                await self._store.commit(draft)
+            except Conflict:
+                known = await self._store.settled(message.platform, message.delivery)
+                if known is not None:
+                    return known
+                continue
+            log.info(
+                "decided", command=c.spec_of(command).name, outcome=reply.outcome, deployment=reply.id, by=person.id,
+                via=message.platform, events=[entry.kind for entry in draft.entries],
+            )  # fmt: skip
+            self._kicks()
+            return reply
+        raise Conflict(f"{_TRIES} others committed first")
+
+    def _decided(self, command: Writing, facts: Facts, message: Incoming) -> tuple[Reply, Change]:
+        verdict = decide(command, facts)
+        about = facts.deployment.name if facts.deployment else getattr(command, "id", None)
+        match verdict:
+            case Refused(_, why, more):
+                reply = Reply("refused", Card(why, more, tone="bad", summary=why), about)
+                return reply, Change(settled=Settled(message.platform, message.delivery, reply))
+            case Decided(events, says):
+                first, *rest = (*says, *advice(command))
+                reply = Reply("done", Card(first, tuple(rest), summary=first), about)
+                settled = Settled(message.platform, message.delivery, reply)
+                return reply, change(facts, events, via=message.platform, settled=settled)
+
+    # -- what was observed ---------------------------------------------------------------------------------------------
+
+    async def observe(self, key: str, outcome: Outcome, lease: Lease) -> tuple[DeploymentEvent, ...]:
+        """Decide an outcome and commit it under `lease`. Raises FenceLost. No events: nothing changed."""
+        for _ in range(_TRIES):
+            facts = await self.facts(key)
+            if facts is None:
+                return ()
+            events = conclude(outcome, facts)
+            if not events:
+                return ()
+            try:
+                await self._store.commit(change(facts, events, lease=lease))
+            except Conflict:
+                continue
+            log.info(
+                "observed", deployment=key, outcome=type(outcome).__name__, events=[type(e).__name__ for e in events]
+            )
+            self._kicks()
+            return events
+        raise Conflict(f"{_TRIES} others committed first")
+
+    async def facts(self, key: str) -> Facts | None:
+        """What is known of one deployment now, for a step or an outcome."""
+        return await self._gather.for_deployment(key, nonce())
+
+    # -- what was left behind ------------------------------------------------------------------------------------------
+
+    async def sweep(self, older_than: float) -> int:
+        """Carry out messages that were accepted and then cut off, oldest first; their replies go by the outbox."""
+        before = self._clock.now() - timedelta(seconds=older_than)
+        waiting = await self._store.unsettled(before, 100)
+        for row in waiting:
+            await self._late(row.message)
+        return len(waiting)
+
+    async def _late(self, message: Incoming) -> None:
+        command = parse(message.text, shell=message.shell)
+        person = self._people.find(message.account) or stranger(message.platform)
+        if isinstance(command, Writing):
+            await self._carry_out(message, _with_seen(command, message.seen), person, late=True)
+
+
+def _by_outbox(reply: Reply, message: Incoming, facts: Facts) -> Outbound:
+    """The reply to somebody who is no longer waiting on the line for it."""
+    expires = facts.now + timedelta(seconds=_REPLY_LIFE)
+    return Outbound("reply", message.channel, reply.card, person=facts.me.id, expires_at=expires)
+
+
+def nonce() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def _with_seen(command: Writing, seen: c.Seen | None) -> Writing:
+    if seen is None or isinstance(command, c.Configure | c.Push | c.Note):
+        return command
+    return replace(command, seen=seen)
+
+
+def _our_fault(mark: str, command: object) -> Reply:
+    about = getattr(command, "id", None)
+    what = f"{about} is unchanged. `deploy status {about}`" if about else "Nothing was changed. `deploy status`"
+    sentence = f"Our fault, reference {mark}; {what}"
+    return Reply("failed", Card(sentence, tone="bad", summary=sentence), about)

@@ -1,0 +1,37 @@
+"""Draws a deployment's card from what is stored now, with the progress that only this process knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.gather import Gatherer
+from core.cards import Card
+from core.views.deployment import Progress, deployment_card
+
+
+class Viewer:
+    def __init__(self, gatherer: Gatherer, zone: str) -> None:
+        self._gather = gatherer
+        self._zone = zone
+        self._progress: dict[str, Progress] = {}
+        self._listeners: list[Callable[[str, Progress], None]] = []
+
+    async def card(self, key: str) -> tuple[Card, int] | None:
+        """The card, and the version of the deployment that it shows. None where there is no such deployment."""
+        facts = await self._gather.for_deployment(key, "")
+        if facts is None or facts.deployment is None:
+            return None
+        return deployment_card(facts.deployment, facts, self._zone, self._progress.get(key)), facts.deployment.version
+
+    def progressed(self, key: str, what: str, done: int, total: int) -> None:
+        """An upload goes on; it is forgotten once it is whole."""
+        progress = Progress(what, done, total)
+        if done >= total:
+            self._progress.pop(key, None)
+        else:
+            self._progress[key] = progress
+        for listener in self._listeners:
+            listener(key, progress)
+
+    def listen(self, listener: Callable[[str, Progress], None]) -> None:
+        self._listeners.append(listener)

@@ -1,0 +1,393 @@
+"""The card of a deployment, edited in place as it goes along. Its first three lines stay on all stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core import say
+from core.announce import failed_checks
+from core.cards import Bar, Button, Card, Tone
+from core.commands import Seen
+from core.facts import Facts
+from core.phases.approve import in_words
+from core.phases.push import estimate
+from core.policy import approvers, covers, gates, names, undone, votes_that_count
+from core.stages import Act, Stage, legal
+from core.state import PUBLIC, Check, Deployment, Mainframe
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bytes of an upload that is under way; shown, never journaled."""
+
+    what: str
+    done: int
+    total: int
+
+
+TITLES: dict[Stage, str] = {
+    Stage.PLANNED: "📋 Planned",
+    Stage.STAGING: "⏳ Staging",
+    Stage.STAGED: "📦 Staged",
+    Stage.VERIFYING: "🔎 Verifying",
+    Stage.AWAITING_APPROVAL: "🔔 Awaiting approval",
+    Stage.SCHEDULED: "🕒 Scheduled",
+    Stage.DEPLOYING: "🚚 Deploying",
+    Stage.DISTRIBUTING: "🚚 Distributing",
+    Stage.COMPLETED: "✅ Completed",
+    Stage.REJECTED: "🚫 Rejected",
+    Stage.CANCELLED: "🚫 Cancelled",
+    Stage.FAILED: "❌ Failed",
+    Stage.ROLLING_BACK: "↩️ Rolling back",
+    Stage.ROLLED_BACK: "↩️ Rolled back",
+    Stage.ROLLBACK_FAILED: "❌ Rollback failed",
+}
+
+_TONES: dict[Stage, Tone] = {
+    Stage.AWAITING_APPROVAL: "asking",
+    Stage.COMPLETED: "good",
+    Stage.FAILED: "bad",
+    Stage.ROLLBACK_FAILED: "bad",
+}
+
+_MARKS = {"passed": "✅", "failed": "❌", "timed_out": "❌", "skipped": "⏭", "not_applicable": "➖"}
+_PLURAL = {"skipped": "Skipped", "not_applicable": "Not applicable"}
+
+
+def deployment_card(d: Deployment, facts: Facts, zone: str, progress: Progress | None = None) -> Card:
+    """The card as it is now. `facts.deployment` is `d`; times are in `zone`."""
+    title = _title(d)
+    lines = (d.description, _who(d, facts, zone), *_body(d, facts, zone, progress))
+    return Card(
+        title,
+        lines,
+        buttons(d),
+        "moving" if d.stage not in _TONES and not d.ended else _TONES.get(d.stage, "neutral"),
+        summary=f"{title}: {_summary(d, facts)}",
+    )
+
+
+def _title(d: Deployment) -> str:
+    head = TITLES[d.stage]
+    if d.stage is Stage.FAILED and d.failed_in is not None:
+        head = {Stage.VERIFYING: "❌ Verification failed"}.get(d.failed_in, f"❌ Failed in {d.failed_in.words}")
+    more = f", run {d.verification.run}" if d.stage is Stage.VERIFYING and d.verification else ""
+    held = ", paused" if d.hold else ""
+    component = f", {d.component}" if d.stage is Stage.PLANNED else ""
+    return f"{head}: {d.name}{component}{more}{held}"
+
+
+def _who(d: Deployment, facts: Facts, zone: str) -> str:
+    at = say.clock(d.pushed_at, zone, facts.now)
+    return f"{facts.name_of(d.pusher)}, {at}, sha256 {say.digest(d.digest)}, {say.size(d.size)}"
+
+
+def _summary(d: Deployment, facts: Facts) -> str:
+    by = facts.name_of(d.pusher)
+    return f"{d.description}, by {by}, is {d.stage.words}"
+
+
+def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> tuple[str | Bar, ...]:
+    hold = (_hold(d, facts),) if d.hold else ()
+    match d.stage:
+        case Stage.PLANNED:
+            return _planned(d)
+        case Stage.STAGING:
+            return _staging(d, progress)
+        case Stage.STAGED:
+            return (f"Try it: {_slot_url(d)}", f"Next: `deploy verify {d.name}`", *d.warnings)
+        case Stage.VERIFYING:
+            return _verifying(d)
+        case Stage.AWAITING_APPROVAL:
+            return _awaiting(d, facts, zone)
+        case Stage.SCHEDULED:
+            return (*_scheduled(d, facts), *hold)
+        case Stage.DEPLOYING:
+            return (*_deploying(d, facts, zone, progress), *hold)
+        case Stage.DISTRIBUTING:
+            return (*_distributing(d, zone, facts), *hold)
+        case Stage.COMPLETED:
+            return _completed(d, facts)
+        case Stage.REJECTED | Stage.CANCELLED:
+            why = f": “{d.ended_why}”" if d.ended_why else ""
+            at = say.clock(d.stage_since, zone, facts.now)
+            return (f"{facts.name_of(d.ended_by or '')}, {at}{why}", f"Production untouched ({_production(facts)})")
+        case Stage.FAILED:
+            return _failed(d, facts)
+        case Stage.ROLLING_BACK | Stage.ROLLED_BACK | Stage.ROLLBACK_FAILED:
+            return _rollback(d, facts, zone)
+
+
+def _hold(d: Deployment, facts: Facts) -> str:
+    assert d.hold is not None
+    by = facts.name_of(d.hold.person) if d.hold.person else "by itself"
+    return f"⏸ Paused {by}: {d.hold.why}. `deploy resume {d.name}`"
+
+
+def _planned(d: Deployment) -> tuple[str, ...]:
+    plan = d.plan
+    regions = f"OMEGA {', '.join(plan.regions)}" if plan.regions else "OMEGA (not configured)"
+    fleet = "its mainframes" if plan.mainframes is None else say.count(plan.mainframes, "mainframe")
+    steps = (say.count(len(plan.checks), "check"), say.count(plan.quorum, "approval"), regions, fleet)
+    return (f"Plan: Public, {', '.join(steps)}", f"Estimate: {estimate(plan)}", *d.warnings)
+
+
+def _staging(d: Deployment, progress: Progress | None) -> tuple[str | Bar, ...]:
+    queued = ("Verification starts once it is staged",) if d.verify_by else ()
+    if progress is None:
+        return ("Starting on Public, then health", *queued)
+    share = progress.done / progress.total if progress.total else 1.0
+    after = f"{say.size(progress.done)} of {say.size(progress.total)}"
+    return (
+        Bar(progress.done, progress.total, f"{progress.what} {share:.0%}", after),
+        "Next: start, then health",
+        *queued,
+    )
+
+
+def _slot_url(d: Deployment) -> str:
+    place = d.placement(PUBLIC)
+    return (place.url if place else None) or "no address yet"
+
+
+def _verifying(d: Deployment) -> tuple[str | Bar, ...]:
+    assert d.verification is not None
+    checks = d.verification.checks
+    done = [check for check in checks if check.final]
+    waiting = [check.name for check in checks if not check.final]
+    shown = ("  ".join(f"{_MARKS[check.state]} {check.name}" for check in done),) if done else ()
+    running = (
+        f"Running: {waiting[0]}" + (f" · Waiting: {', '.join(waiting[1:])}" if waiting[1:] else "") if waiting else ""
+    )
+    return (Bar(len(done), len(checks), f"{len(done)} of {len(checks)} done"), *shown, *((running,) if running else ()))
+
+
+def _verdict(d: Deployment, facts: Facts, zone: str) -> str:
+    assert d.verification is not None
+    checks = d.verification.checks
+    passed = sum(check.state == "passed" for check in checks)
+    until = d.verification.valid_until
+    valid = f", valid until {say.clock(until, zone, facts.now)}" if until else ""
+    return f"✅ Verification PASSED! {passed} of {len(checks)}{valid}"
+
+
+def _awaiting(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
+    checks = d.verification.checks if d.verification else ()
+    notes = [f"⚠ {check.name}: {check.warning}" for check in checks if check.warning]
+    for state, word in _PLURAL.items():
+        left = [check.name for check in checks if check.state == state]
+        if left:
+            notes.append(f"{word}: {', '.join(left)}")
+    return (
+        _verdict(d, facts, zone),
+        "Public Server deployment is stable and ready for OMEGA.",
+        *notes,
+        *_what_changes(d, facts),
+        f"Try it: {_slot_url(d)}",
+        *_votes(d, facts),
+        *_other_gates(d, facts),
+        *d.warnings,
+    )
+
+
+def _what_changes(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    wanted = covers(d, facts.lane, facts.siblings, facts.regions)
+    changes = in_words(wanted, d, facts) if wanted and wanted.replaces else f"{d.name}, to no OMEGA yet"
+    fleet = "" if d.plan.mainframes is None else f", {say.count(d.plan.mainframes, 'mainframe')}"
+    level = ", SERVER OWNER LEVEL only" if d.manifest.level == "server-owner" else ""
+    running = [ref.name for ref in facts.lane.releases]
+    back = f"Rollback would restore {say.listed(running)}" if running else (
+        f"Nothing of {d.component} runs in production yet: a rollback would take it offline")  # fmt: skip
+    lost = [ref.name for ref in undone(d, facts.lane)]
+    unsure = (f"Its manifest does not say that it contains {say.listed(lost)}",) if lost and d.manifest.contains else ()
+    return (f"Changes: {changes}{fleet}{level}", back, *unsure)
+
+
+def _votes(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    need = facts.policy.quorum_for(d.component)
+    voted = votes_that_count(d, facts.lane, facts.siblings, facts.regions, facts.people, facts.policy)
+    by = f": {', '.join(facts.name_of(person) for person in voted)}" if voted else ""
+    can = approvers(d, facts.people, facts.policy)
+    return (f"Approved {len(voted)} of {need}{by} · Can approve: {names(can)}",)
+
+
+def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    found = gates(d, facts.lane, facts.siblings, facts.servers, facts.people, facts.policy, facts.now)
+    lines: list[str] = []
+    for gate in found:
+        match gate.kind:
+            case "omega":
+                admins = say.listed([facts.name_of(person) for person in gate.who], "or")
+                lines.append(f"{gate.needs}. {admins} can: `deploy configure omega <url> <name>`")
+            case "expired" | "verdict":
+                lines.append(f"Needs {gate.needs}: `deploy verify {d.name}`")
+            case "lane":
+                lines.append(f"Will wait for {gate.needs.removeprefix('the end of ')}, which is on its way")
+            case _:
+                pass  # votes and hold have lines of their own
+    return tuple(lines)
+
+
+def _scheduled(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    holder = next((other for other in facts.siblings if other.key == facts.lane.holder), None)
+    behind = f"Queued behind {holder.name} ({holder.stage.words})" if holder else "Its turn comes next"
+    return (behind, *_votes(d, facts), "Everything is judged again when its turn comes")
+
+
+def _deploying(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> tuple[str | Bar, ...]:
+    packaging = "✅ Packaging" if d.packaged else "⏳ Packaging: hashing and signing"
+    lines: list[str | Bar] = [packaging]
+    for place in d.placements:
+        if place.server == PUBLIC:
+            continue
+        region = place.server.removeprefix("omega/")
+        if place.observed == "healthy" and place.since:
+            lines.append(f"✅ OMEGA {region}: healthy since {say.clock(place.since, zone, facts.now)}")
+        else:
+            lines.append(f"⏳ Push to OMEGA {region}")
+    if progress is not None and d.packaged:
+        share = progress.done / progress.total if progress.total else 1.0
+        lines.append(Bar(progress.done, progress.total, f"{progress.what} {share:.0%}", say.size(progress.total)))
+    lines.append("Next: Distribution to Licensed Mainframes, SERVER OWNER LEVEL propagation")
+    return tuple(lines)
+
+
+def _regions(d: Deployment, zone: str, facts: Facts) -> tuple[str, ...]:
+    return tuple(
+        f"OMEGA {place.server.removeprefix('omega/')}: healthy since {say.clock(place.since, zone, facts.now)}"
+        for place in d.placements
+        if place.server != PUBLIC and place.observed == "healthy" and place.since
+    )
+
+
+def _distributing(d: Deployment, zone: str, facts: Facts) -> tuple[str | Bar, ...]:
+    return (*_regions(d, zone, facts), fleet_bar(d), *left_out(d), owner_level(d))
+
+
+def fleet_bar(d: Deployment) -> Bar:
+    """How many of the mainframes that this goes to have sent their receipt; those that sleep are named."""
+    fleet = [m for m in d.mainframes if m.included]
+    count = {status: sum(m.status == status for m in fleet) for status in ("healthy", "waiting", "failed", "asleep")}
+    asleep = [m.name for m in fleet if m.status == "asleep"]
+    named = f" ({', '.join(asleep[:5])})" if asleep else ""
+    after = f"waiting {count['waiting']}, failed {count['failed']}, asleep {count['asleep']}{named}"
+    return Bar(count["healthy"], len(fleet), f"Mainframes {count['healthy']} of {len(fleet)} healthy", after)
+
+
+def left_out(d: Deployment) -> tuple[str, ...]:
+    """Mainframes that get nothing, and why: nobody should believe that they run it."""
+    unlicensed = [m.name for m in d.mainframes if m.status == "unlicensed"]
+    beyond = [m.name for m in d.mainframes if m.status == "not_included"]
+    lines = [f"Licence expired, gets nothing: {', '.join(unlicensed[:5])}"] if unlicensed else []
+    if beyond:
+        lines.append(f"Not of SERVER OWNER LEVEL, keeps what it has: {', '.join(beyond[:5])}")
+    return tuple(lines)
+
+
+def owner_level(d: Deployment) -> str:
+    """The fourth step: each owner of that tier, done when all of their mainframes sent receipts."""
+    owners: dict[str, list[Mainframe]] = {}
+    for mainframe in d.mainframes:
+        if mainframe.tier == "server-owner" and mainframe.included:
+            owners.setdefault(mainframe.owner, []).append(mainframe)
+    done = sum(all(m.status == "healthy" for m in fleet) for fleet in owners.values())
+    return f"SERVER OWNER LEVEL: {done} of {say.count(len(owners), 'owner')}"
+
+
+def _completed(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    regions = ", ".join(f"OMEGA {region}" for region in d.regions)
+    included = [m for m in d.mainframes if m.included]
+    well = sum(m.status == "healthy" for m in included)
+    replaced = sorted({place.replaced.name for place in d.placements if place.replaced})
+    was = f"; replaced {say.listed(replaced)}" if replaced else "; the first release of this component"
+    lagging = [m.name for m in included if m.status == "asleep"]
+    took = say.duration((d.stage_since - d.pushed_at).total_seconds())
+    approved = ", ".join(facts.name_of(vote.person) for vote in d.votes)
+    return (
+        f"{regions} and {well} of {len(included)} mainframes healthy{was}",
+        *((f"Lagging, they follow when they wake: {', '.join(lagging[:5])}",) if lagging else ()),
+        *left_out(d),
+        f"{took} since the push · Approved: {approved}",
+        *(f"⚠ OMEGA {region} is worse since. `deploy rollback {d.name}`" for region in d.unwell),
+    )
+
+
+def _production(facts: Facts) -> str:
+    running = [ref.name for ref in facts.lane.releases]
+    return say.listed(running) if running else f"{facts.lane.component} is offline"
+
+
+def _failed(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    untouched = f"production untouched ({_production(facts)})"
+    if d.failed_in is Stage.VERIFYING:
+        passed = sum(check.state == "passed" for check in _checks(d))
+        return (
+            "❌ Verification FAILED!",
+            "Issues detected on Public Server. Deployment cannot proceed to OMEGA.",
+            *failed_checks(d),
+            f"{passed} passed; {untouched}",
+            "Next: review the failed checks, fix in ALPHA, roll back, push the fix under a new id",
+        )
+    if d.touched:
+        fleet = (fleet_bar(d),) if d.failed_in is Stage.DISTRIBUTING else ()
+        shown = tuple(f"{bar.text}, {bar.after}" for bar in fleet)
+        return (d.failure or "", *shown, f"Next: `deploy retry {d.name}`, or `deploy rollback {d.name}`")
+    return (d.failure or "", untouched.capitalize(), f"Next: `deploy retry {d.name}`, or `deploy cancel {d.name}`")
+
+
+def _checks(d: Deployment) -> tuple[Check, ...]:
+    return d.verification.checks if d.verification else ()
+
+
+def _rollback(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
+    at = say.clock(d.stage_since, zone, facts.now)
+    why = f": “{d.ended_why}”" if d.ended_why else ""
+    lines: list[str | Bar] = [f"{facts.name_of(d.ended_by or '')}, {at}{why}"]
+    if not d.restore:
+        lines.append("Off Public; nothing was pushed to OMEGA")
+    else:
+        lines += [_restored(d, region, ref.name if ref else None) for region, ref in d.restore]
+        lines.append(fleet_bar(d))
+    if d.stage is Stage.ROLLBACK_FAILED:
+        lines += [d.failure or "", f"Next: `deploy rollback {d.name}` tries again what failed"]
+    return tuple(lines)
+
+
+def _restored(d: Deployment, region: str, name: str | None) -> str:
+    place = d.placement(f"omega/{region}")
+    done = place is not None and place.observed == "restored"
+    verb = "Running" if done else "Returning to"
+    return f"OMEGA {region}: {verb} {name}" if name else f"OMEGA {region}: {'offline' if done else 'going offline'}"
+
+
+# -- buttons -----------------------------------------------------------------------------------------------------------
+
+
+def buttons(d: Deployment) -> tuple[Button, ...]:
+    """Those that are legal now, bound to what this card shows, most wanted first; Details always."""
+    seen = Seen(d.attempt, d.digest or "", d.verification.run if d.verification else 0)
+    acts = legal(d.stage)
+    failed_check = d.failed_in is Stage.VERIFYING
+    found: list[Button] = []
+    if d.stage in (Stage.STAGED, Stage.FAILED) and Act.VERIFY in acts and (d.stage is Stage.STAGED or failed_check):
+        found.append(Button("Verify", f"verify {d.name}", seen, style="primary"))
+    if d.stage is Stage.AWAITING_APPROVAL:
+        asked = f"Send {d.name} ({say.digest(d.digest)}) to OMEGA and its mainframes?"
+        found.append(Button("Approve", f"approve {d.name}", seen, confirm=asked, style="primary"))
+    if Act.REJECT in acts:
+        found.append(Button("Reject", f"reject {d.name}", seen, asks="reason"))
+    if d.hold:
+        found.append(Button("Resume", f"resume {d.name}", seen, style="primary"))
+    elif Act.PAUSE in acts:
+        found.append(Button("Pause", f"pause {d.name}", seen))
+    if d.stage is Stage.FAILED and not failed_check:
+        found.append(Button("Retry", f"retry {d.name}", seen, style="primary"))
+    if Act.ROLLBACK in acts and _can_roll_back(d):
+        found.append(Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger"))
+    if Act.CANCEL in acts and not d.touched:
+        found.append(Button("Cancel", f"cancel {d.name}", seen, confirm=f"End {d.name} before it touches OMEGA?"))
+    return (*found, Button("Details", f"show {d.name}"))
+
+
+def _can_roll_back(d: Deployment) -> bool:
+    return d.touched or (d.stage in (Stage.FAILED, Stage.ROLLBACK_FAILED) and d.placement(PUBLIC) is not None)
