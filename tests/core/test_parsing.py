@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from core.commands import (
@@ -45,6 +45,9 @@ from core.parsing import (
 )
 from core.stages import Stage
 from core.text import clean, looks_secret
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine makes an example slow, not wrong."""
 
 GUIDE: list[tuple[str, Command]] = [
     ("deploy help", Help()),
@@ -433,6 +436,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@PATIENT
 @given(st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=5))).map("".join)), st.booleans())
 def test_any_text_is_ignored_replied_to_or_a_command(text: str, shell: bool) -> None:
     parsed = parse(text, shell=shell)
@@ -441,11 +445,13 @@ def test_any_text_is_ignored_replied_to_or_a_command(text: str, shell: bool) -> 
         assert parsed.text.encode()
 
 
+@PATIENT
 @given(st.lists(st.one_of(PIECES, st.text(max_size=5))))
 def test_any_words_of_a_shell_are_replied_to_or_a_command(words: list[str]) -> None:
     assert isinstance(parse_words(words), (Reply, *get_args(Command)))
 
 
+@PATIENT
 @given(st.lists(st.one_of(PIECES, st.text(max_size=5))).map(" ".join))
 def test_any_text_can_be_completed(text: str) -> None:
     assert isinstance(complete(text, CONTEXT), list)
@@ -482,6 +488,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
 )
 
 
+@PATIENT
 @given(COMMANDS)
 def test_what_is_rendered_is_parsed_back(command: Command) -> None:
     line = render(command)
@@ -493,6 +500,7 @@ SIMPLE = st.from_regex(r"[a-z]{1,8}( [a-z]{1,8}){0,3}", fullmatch=True)
 QUOTE_PAIRS = st.sampled_from(['""', "''", "“”", "‘’", "„“", "«»", "‹›", "»«", "””"])
 
 
+@PATIENT
 @given(
     description=SIMPLE,
     info=SIMPLE,
