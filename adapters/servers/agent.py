@@ -47,7 +47,7 @@ class HttpAgent:
         self._store = store
 
     async def about(self) -> About:
-        return await self._link.ask("GET", "/v1/about", About, token=False)
+        return await self._link.ask("GET", "/v1/about", About, anyone=True)
 
     async def state(self) -> State:
         """Raises ServerFault also where an agent of another role answers: its state says nothing about this server."""

@@ -60,12 +60,13 @@ class HttpAgents:
         return self._agents[server]
 
     async def probe(self, url: str) -> Probe:
-        """Ask what answers there, without a token. `detail` says why where it is no agent."""
+        """Ask what answers there, with the token that settings hold for its origin, if any. `detail` says why not."""
         try:
-            link = Link(self._client(url), httpx.URL(url).host, url, None, self._patience)
-            return Probe("agent", about=await link.ask("GET", "/v1/about", About, token=False))
+            credential = self._credentials.get(origin_of(url))
+            link = Link(self._client(url), httpx.URL(url).host, url, credential, self._patience)
+            return Probe("agent", about=await link.ask("GET", "/v1/about", About, anyone=True))
         except Declined as declined:  # its sentence may hold words of whoever answered
-            return Probe("other", detail=f"{httpx.URL(url).host} answered GET /v1/about with {declined.status}")
+            return Probe("other", detail=_answered(httpx.URL(url).host, declined.status))
         except Garbled as garbled:
             return Probe("other", detail=str(garbled))
         except ServerFault as fault:
@@ -91,3 +92,9 @@ class HttpAgents:
                 headers={"User-Agent": "ashat", "Accept": "application/json", "Accept-Encoding": "identity"},
             )
         return self._clients[origin]
+
+
+def _answered(host: str, status: int) -> str:
+    if status == 401:
+        return f"{host} wants a token, and settings hold none for this origin that it knows"
+    return f"{host} answered GET /v1/about with {status}"

@@ -38,7 +38,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
-class HostRefused(Exception):  # noqa: N818 - what was decided
+class HostRefused(Exception):
     """The bot does not connect there. `str(error)` is one sentence for a person."""
 
 

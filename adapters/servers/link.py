@@ -57,12 +57,12 @@ class Link:
         self.patience = patience
 
     async def ask(
-        self, method: str, path: str, answer: type[Model], body: BaseModel | None = None, *, token: bool = True
+        self, method: str, path: str, answer: type[Model], body: BaseModel | None = None, *, anyone: bool = False
     ) -> Model:
         """Send `body` as JSON; the answer as an `answer`, its texts made safe to show. Raises ServerFault."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         content = body.model_dump_json().encode() if body is not None else None
-        sent = self.request(method, path, headers, content, token=token)
+        sent = self.request(method, path, headers, content, anyone=anyone)
         async with self.exchange(sent, self.patience.answer) as response:
             data = await self._read(response, MAX_ANSWER)
         try:
@@ -86,14 +86,14 @@ class Link:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterator[bytes] | None = None,
         *,
-        token: bool = True,
+        anyone: bool = False,
         timeouts: httpx.Timeout | None = None,
     ) -> httpx.Request:
-        """A request to this server. Raises ServerFault where it needs a token and there is none to send."""
+        """A request to this server. Raises ServerFault where there is no token to send, unless `anyone` may ask."""
         return self._client.build_request(
             method,
             f"{self._base}{path}",
-            headers={**(headers or {}), **(self._authorization() if token else {})},
+            headers={**(headers or {}), **self._authorization(anyone=anyone)},
             content=content,
             timeout=timeouts or self.patience.timeouts(),
         )
@@ -117,22 +117,25 @@ class Link:
         except (httpx.HTTPError, httpx.InvalidURL, HostRefused, OSError) as error:  # a TimeoutError is an OSError
             raise fault_of(error, self.name, self.patience) from error
 
-    def _authorization(self) -> dict[str, str]:
+    def _authorization(self, *, anyone: bool) -> dict[str, str]:
         """The token, where it may be sent. Raises ServerFault where there is none, or the way is not safe."""
         url = httpx.URL(self._base)
+        is_safe = url.scheme == "https" or is_loopback(url.host)
+        if self._credential is not None and is_safe:
+            return {"Authorization": f"Bearer {self._credential.token}"}
+        if anyone:
+            return {}
         if self._credential is None:
             raise ServerFault(
                 f"settings hold no token for {origin_of(self._base)}, so {self.name} was not asked; "
                 "add an [[agents]] entry with this origin",
                 temporary=False,
             )
-        if url.scheme != "https" and not is_loopback(url.host):
-            raise ServerFault(
-                f"{self.name} is at a plain http address off this machine, and no token is sent there; "
-                "give the agent a certificate and configure its https address",
-                temporary=False,
-            )
-        return {"Authorization": f"Bearer {self._credential.token}"}
+        raise ServerFault(
+            f"{self.name} is at a plain http address off this machine, and no token is sent there; "
+            "give the agent a certificate and configure its https address",
+            temporary=False,
+        )
 
     async def _declined(self, response: httpx.Response) -> Declined:
         asked = f"{response.request.method} {response.request.url.path}"

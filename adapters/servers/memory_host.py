@@ -11,6 +11,8 @@ from typing import NoReturn
 from core.ports import ArtifactProblem, Clock, Progress, ServerFault
 from core.release.wire import ComponentState, Release, SlotState
 
+_ENDED = ("failed", "crashed", "withdrawn")
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -84,9 +86,9 @@ class MemoryHost:
             self.refuse(f"the statement is for the slot {release.deployment}.{release.attempt}, not {slot}")
         known = self._slots.get(slot)
         if known is not None and known[0].nonce == release.nonce:
-            if not _same(known[0], release):
-                self.refuse(f"the slot {slot} was asked for otherwise with this nonce; sign it with a new one")
             return known[1]
+        if known is not None and known[1].digest != release.digest and known[1].status not in _ENDED:
+            self.refuse(f"the slot {slot} has another digest; withdraw it first")
         self._require(release.digest)
         state = SlotState(
             slot=slot,
@@ -115,8 +117,7 @@ class MemoryHost:
         if release.purpose != "desired":
             self.refuse(f"the statement is for {release.purpose}, and only a desired release becomes current")
         known = self._components.get(release.component)
-        if known is not None and release.generation <= known[1].generation:
-            self._judge_generation(known[0], release)
+        if known is not None and self._is_repeated(*known, release):
             return known[1]
         if release.digest is not None:
             self._require(release.digest)
@@ -133,7 +134,7 @@ class MemoryHost:
             since=self.now(),
         )
         self._components[release.component] = (release, state)
-        self.took_hold("desire", release.component, release.generation)
+        self.took_hold("desire", release.component, release.generation, release.nonce)
         return state
 
     def work(self) -> None:
@@ -166,11 +167,15 @@ class MemoryHost:
         if digest not in self.artifacts:
             self.refuse(f"the artifact {digest[:12]} is not complete here; upload it first")
 
-    def _judge_generation(self, known: Release, release: Release) -> None:
+    def _is_repeated(self, known: Release, state: ComponentState, release: Release) -> bool:
+        """Whether nothing is to be done; what failed is tried again where another nonce asks for it."""
         if release.generation < known.generation:
             self.refuse(f"generation {release.generation} of {release.component} is older than {known.generation}")
-        if not _same(known, release):
-            self.refuse(f"generation {release.generation} of {release.component} was given to {known.deployment}")
+        if release.generation > known.generation:
+            return False
+        if release.digest != known.digest:
+            self.refuse(f"generation {release.generation} of {release.component} is of another digest here")
+        return state.status != "failed" or release.nonce == known.nonce
 
     def _started(self, state: SlotState) -> SlotState:
         if self.start_error is not None:
@@ -189,8 +194,3 @@ class MemoryHost:
         deployment = f"{release.deployment}#{release.attempt}" if release.digest else None
         changes |= {"deployment": deployment, "url": f"{self._origin}/" if release.digest else None}
         return state.model_copy(update=changes)
-
-
-def _same(one: Release, other: Release) -> bool:
-    """Whether both say the same; a statement signed anew after a cut differs only in its time."""
-    return one.model_copy(update={"issued_at": other.issued_at}) == other

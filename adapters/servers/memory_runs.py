@@ -45,12 +45,14 @@ class MemoryRuns:
         release, staged = self._host.slot(slot) or (None, None)
         if slot != f"{wanted.deployment}.{wanted.attempt}":
             self._host.refuse(f"the body is for {wanted.deployment}.{wanted.attempt}, but it was sent to {slot}")
+        if (known := self._runs.get(slot, {}).get(wanted.run)) and (staged is None or staged.status != "healthy"):
+            return known.report()
         if release is None or staged is None or staged.status != "healthy":
             self._host.refuse(f"no healthy release is in the slot {slot}; stage it first")
         if staged.digest != wanted.digest:
             self._host.refuse(f"the slot runs {staged.digest[:12]}, not {wanted.digest[:12]}; stage that release first")
         runs = self._runs.setdefault(slot, {})
-        if known := runs.get(wanted.run):
+        if known is not None:
             if known.wanted != wanted:
                 self._host.refuse(f"run {wanted.run} of {slot} was asked for otherwise; ask for run {wanted.run + 1}")
             return known.report()

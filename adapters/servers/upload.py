@@ -20,8 +20,14 @@ async def upload(link: Link, digest: str, path: Path, progress: Progress) -> Non
     """Returns once the server has the whole artifact and its hash was right. Raises ServerFault."""
     size = await _size(path)
     offset = await _offset(link, digest)
+    if offset is None:
+        return
     for _ in range(TRIES):
-        progress(min(offset, size), size)
+        if offset > size:
+            raise ServerFault(
+                f"{link.name} says that it has more of the artifact than there is; look at its disk", temporary=False
+            )
+        progress(offset, size)
         try:
             reached = await _send(link, digest, path, offset, size, progress)
         except Declined as declined:
@@ -46,12 +52,13 @@ async def _size(path: Path) -> int:
         raise _unreadable() from error
 
 
-async def _offset(link: Link, digest: str) -> int:
-    """Bytes that the server has already."""
+async def _offset(link: Link, digest: str) -> int | None:
+    """Bytes that the server has already; None where it has all of them and has checked their hash."""
     request = link.request("HEAD", _address(digest))
     try:
         async with link.exchange(request, link.patience.answer) as response:
-            return _number(link, response.headers.get("Upload-Offset"))
+            complete = response.headers.get("Upload-Complete") == "?1"
+            return None if complete else _number(link, response.headers.get("Upload-Offset"))
     except Declined as declined:
         if declined.status == 404:  # an answer to HEAD has no body that could say more
             return 0
