@@ -181,7 +181,7 @@ def _started(places: Sequence[Place]) -> dict[str, Server]:
     servers: list[Server] = []
     try:
         for place in places:
-            servers.append(Server(place, _spawn(place)))
+            servers.append(launch(place))
         until = time.monotonic() + READY_SECONDS
         with httpx.Client(timeout=5.0, trust_env=False) as client:
             for server in servers:
@@ -192,11 +192,12 @@ def _started(places: Sequence[Place]) -> dict[str, Server]:
     return {server.place.part.name: server for server in servers}
 
 
-def _spawn(place: Place) -> subprocess.Popen[bytes]:
-    """One agent, tied to this process by its standard input."""
+def launch(place: Place) -> Server:
+    """Start one agent whose settings are written, tied to this process by its standard input; returns at once."""
     command = (sys.executable, "-m", "demo.tether", "--config", str(place.settings_file), "--end-slots")
     with (place.folder / "agent.log").open("ab") as log:
-        return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603 - our own program
+        process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603 - our own program
+    return Server(place, process)
 
 
 def _await_answer(client: httpx.Client, server: Server, until: float) -> None:

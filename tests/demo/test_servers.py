@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from demo.servers import Servers, start
+from demo.updates import updates
 
+ROOT = Path(__file__).resolve().parents[2]
 BOUND = 60.0
 """Seconds, on a busy machine."""
 STARTER = """
-import pathlib, sys
-from demo.servers import start
-servers = start(pathlib.Path(sys.argv[1]))
-print("up", flush=True)
+import pathlib, sys, time
+from demo.servers import launch, prepared, settle
+with prepared(pathlib.Path(sys.argv[1]), keep=False) as mark:
+    public = launch(settle(pathlib.Path(sys.argv[1]), mark)[0])
+    while not public.log.read_text().count("agent serves"):
+        assert public.process.poll() is None, public.log.read_text()
+        time.sleep(0.05)
+print(public.process.pid, flush=True)
 input()
 """
-
 Process = tuple[int, str]
 """A pid and its start time: the two together never come again."""
 
@@ -56,28 +59,6 @@ def await_gone(processes: set[Process]) -> None:
         time.sleep(0.05)
 
 
-@contextmanager
-def starter(data: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that has started the servers and now waits."""
-    command = (sys.executable, "-c", STARTER, str(data))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"up\n"
-            yield process
-        finally:
-            process.kill()
-
-
-@contextmanager
-def started(data: Path, keep: bool = False) -> Iterator[Servers]:
-    servers = start(data, keep)
-    try:
-        yield servers
-    finally:
-        servers.stop()
-
-
 def about(servers: Servers, name: str) -> dict[str, object]:
     headers = {"Authorization": f"Bearer {servers.tokens[name]}"}
     answer = httpx.get(f"{servers.urls[name]}/v1/about", headers=headers, timeout=BOUND, trust_env=False)
@@ -85,36 +66,60 @@ def about(servers: Servers, name: str) -> dict[str, object]:
     return dict(answer.json())
 
 
-@pytest.mark.timeout(240)
-def test_a_killed_starter_leaves_none_behind_and_the_servers_come_back(tmp_path: Path) -> None:
-    data = tmp_path / "demo"
-    with starter(data) as process:
-        first = family({process.pid})
-        assert len(first) > 8
-        process.send_signal(signal.SIGKILL)
-        await_gone(first)
-    with started(data, keep=True) as servers:
-        again = family({process.pid for process in servers.processes.values()})
-        roles = {name: about(servers, name)["role"] for name in servers.running}
-        assert roles == {
-            "public": "public",
-            "omega": "omega",
-            **dict.fromkeys(("m1", "m2", "m3", "m4", "m5", "m6"), "mainframe"),
-        }
-        assert {name: about(servers, name)["public_key"] for name in servers.running} == servers.keys
-        assert about(servers, "omega")["region"] == "eu"
-        assert _mainframes(servers) == {"m1": True, "m2": True, "m3": True, "m4": True, "m5": True, "m6": False}
-    await_gone(again)
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    servers = start(tmp_path_factory.mktemp("demo"))
+    try:
+        yield servers
+    finally:
+        everything = family({process.pid for process in servers.processes.values()})
+        servers.stop()
+        await_gone(everything)
 
 
-def _mainframes(servers: Servers) -> dict[str, bool]:
-    """Which are licensed, in OMEGA's registry, once all that may poll have done so."""
+def test_each_agent_is_who_the_demo_says(servers: Servers) -> None:
+    said = {name: about(servers, name) for name in servers.running}
+    mainframes = dict.fromkeys(("m1", "m2", "m3", "m4", "m5", "m6"), "mainframe")
+    assert {name: each["role"] for name, each in said.items()} == {"public": "public", "omega": "omega", **mainframes}
+    assert {name: each["public_key"] for name, each in said.items()} == servers.keys
+    assert said["omega"]["region"] == "eu"
+
+
+def test_the_licensed_mainframes_come_online(servers: Servers) -> None:
+    assert online(servers) == ["m1", "m2", "m3", "m4", "m5"]
+
+
+def test_nothing_runs_yet_behind_the_front_doors(servers: Servers) -> None:
+    answers = {name: httpx.get(url, timeout=BOUND, trust_env=False) for name, url in servers.fronts.items()}
+    assert {answer.status_code for answer in answers.values()} == {503}
+
+
+def test_alpha_holds_the_updates(servers: Servers) -> None:
+    assert {path.name for path in servers.alpha.iterdir()} == {f"{each.id}.{each.format}" for each in updates()}
+
+
+def test_a_starter_that_is_killed_leaves_none_behind(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", STARTER, str(tmp_path))
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            agent = int(process.stdout.readline())
+            everything = family({process.pid})
+            assert agent in {pid for pid, _ in everything}
+            assert len(everything) >= 4, "the starter, the agent, its front door's keeper and the front door"
+        finally:
+            process.kill()
+    await_gone(everything)
+
+
+def online(servers: Servers) -> list[str]:
+    """The licensed mainframes in OMEGA's registry, once all of them have polled."""
     headers = {"Authorization": f"Bearer {servers.tokens['omega']}"}
     until = time.monotonic() + BOUND
     while time.monotonic() < until:
         answer = httpx.get(f"{servers.urls['omega']}/v1/mainframes", headers=headers, timeout=BOUND, trust_env=False)
-        rows = answer.json()["mainframes"]
-        if all(row["online"] for row in rows if row["licensed"]):
-            return {row["name"]: row["licensed"] for row in rows}
+        licensed = [row for row in answer.json()["mainframes"] if row["licensed"]]
+        if all(row["online"] for row in licensed):
+            return [row["name"] for row in licensed]
         time.sleep(0.1)
-    raise AssertionError(f"not all came online: {rows}")
+    raise AssertionError(f"not all came online: {licensed}")
