@@ -34,7 +34,7 @@ def deployment_row(d: Deployment) -> Values:
     """Its own row, without the key."""
     row: Values = {name: getattr(d, name) for name in _COLUMNS}
     row |= {"stage": d.stage.value, "active": int(not d.ended), "run": run_of(d)}
-    row["data"] = codec.adapter(Deployment).dump_json(d, exclude=_LEFT_OUT).decode()
+    row["data"] = codec.dump(d, _LEFT_OUT)
     return row
 
 
@@ -57,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Rows of one table to insert, update (by identity) and delete (by identity)."""
+    """Rows of one table to insert, to update, and primary keys to delete."""
 
     part: Part
     inserted: list[Values]
@@ -72,7 +72,7 @@ def differences(before: Deployment | None, after: Deployment) -> Iterator[Differ
         new = part.rows(after)
         if part is CHECKS and before and run_of(before) != run_of(after):
             old = {}  # another run: its predecessor's rows stay
-        found = Differences(part, [], [], [key for key in old if key not in new])
+        found = Differences(part, [], [], [(after.key, *key) for key in old if key not in new])
         for key, (position, fact) in new.items():
             if old.get(key) != (position, fact):
                 row = {"deployment": after.key, **part.row(after, position, fact)}

@@ -31,9 +31,18 @@ def adapter(kind: type[Fact]) -> TypeAdapter[Fact]:
     return _adapter(cast(Hashable, kind))
 
 
+def dump(fact: object, leave_out: Any = None) -> str:
+    """JSON text of `fact` without the fields in `leave_out`.
+
+    By way of Python values: pydantic's own text has null for an infinite float, which could not be read back.
+    """
+    values = adapter(type(fact)).dump_python(fact, mode="json", exclude=leave_out)
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
 def encode(fact: object) -> str:
     """All fields of a dataclass as JSON text."""
-    return adapter(type(fact)).dump_json(fact).decode()
+    return dump(fact)
 
 
 def decode(kind: type[Fact], text: str | bytes) -> Fact:
@@ -44,7 +53,7 @@ def decode(kind: type[Fact], text: str | bytes) -> Fact:
 def split(fact: object, columns: Iterable[str]) -> dict[str, Any]:
     """A row: the fields named by `columns` as they are, the others as JSON text in `data`."""
     row = {name: getattr(fact, name) for name in columns}
-    row["data"] = adapter(type(fact)).dump_json(fact, exclude=set(row)).decode()
+    row["data"] = dump(fact, set(row))
     return row
 
 
@@ -81,5 +90,5 @@ def settled_draft(draft: Draft) -> Draft:
 
     Without this, a tuple or a key that is no string would be hashed as one text and read back as another.
     """
-    data = json.loads(canonical(draft.data))
+    data = json.loads(json.dumps(draft.data))
     return Draft(draft.chain, draft.kind, data, draft.at, draft.by, draft.via)

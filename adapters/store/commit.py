@@ -24,6 +24,7 @@ from adapters.store.tables import (
     SERVER,
     SERVER_COLUMNS,
     STEP,
+    TESTED,
     VOTE,
 )
 from core.ports import Change, Conflict, Outbound, Settled
@@ -44,6 +45,7 @@ def save(c: Connection, change: Change, before: Deployment | None, now: datetime
         _lane(c, change.lane)
     for server in change.servers:
         _server(c, server)
+    _tested(c, change.tested)
     append(c, change.entries)
     _outbox(c, change.outbox)
     _cards(c, stored, change.follow)
@@ -158,6 +160,13 @@ def _server(c: Connection, server: Server) -> None:
     its = (SERVER.c.role == server.role, SERVER.c.region == server.region)
     if not c.execute(update(SERVER).where(*its).values(row)).rowcount:
         c.execute(insert(SERVER), row)
+
+
+def _tested(c: Connection, digests: Sequence[tuple[str, str]]) -> None:
+    for update_id, digest in digests:
+        its = (TESTED.c["update"] == update_id, TESTED.c.digest == digest)
+        if c.execute(select(TESTED.c.digest).where(*its)).first() is None:
+            c.execute(insert(TESTED), {"update": update_id, "digest": digest})
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ class MemoryStore:
         self._chains: dict[str, list[Entry]] = {}
         self._checkpoints: list[str] = []
         self._steps: list[_Step] = []
+        self._tested: set[tuple[str, str]] = set()
         self._work: dict[str, Work] = {}
         self._outbox: dict[int, Queued] = {}
         self._queued = 0
@@ -97,6 +98,7 @@ class MemoryStore:
             current = tuple(sorted(change.lane.current, key=lambda row: row[0]))
             self._lanes[change.lane.component] = replace(change.lane, version=change.lane.version + 1, current=current)
         self._servers |= {(server.role, server.region): server for server in change.servers}
+        self._tested |= set(change.tested)
         for entry in sealed:
             self._chains.setdefault(entry.chain, []).append(entry)
         for message in change.outbox:
@@ -179,6 +181,9 @@ class MemoryStore:
             if row.counted and row.component == component:
                 found.setdefault(row.stage, []).append(row.seconds)
         return {stage: seconds[:limit] for stage, seconds in found.items()}
+
+    async def tested(self, id: str) -> Sequence[str]:  # noqa: A002 - the port's word
+        return sorted(digest for update, digest in self._tested if update == id)
 
     # -- journal -------------------------------------------------------------------------------------------------------
 

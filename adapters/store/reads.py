@@ -23,6 +23,7 @@ from adapters.store.tables import (
     SERVER,
     SERVER_COLUMNS,
     STEP,
+    TESTED,
     VOTE,
 )
 from core.ports import Page
@@ -144,3 +145,8 @@ def durations(c: Connection, component: str, limit: int) -> dict[str, list[float
         if seconds:
             found[stage.value] = list(seconds)
     return found
+
+
+def tested(c: Connection, id: str) -> list[str]:  # noqa: A002 - the domain's word
+    of_update = TESTED.c["update"] == id
+    return list(c.execute(select(TESTED.c.digest).where(of_update).order_by(TESTED.c.digest)).scalars())

@@ -97,6 +97,9 @@ class SqlStore:
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         return await self._readers.run(lambda c: reads.durations(c, component, limit))
 
+    async def tested(self, id: str) -> Sequence[str]:  # noqa: A002 - the port's word
+        return await self._readers.run(lambda c: reads.tested(c, id))
+
     # -- journal -------------------------------------------------------------------------------------------------------
 
     async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:

@@ -157,6 +157,14 @@ class WorkRow(Base, table=True):
     fence: int = Field(default=0, sa_type=BigInteger)
 
 
+class TestedRow(Base, table=True):
+    """An update's digest that passed the checks on ALPHA's machine."""
+
+    __tablename__ = "tested"
+    update: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+
+
 # -- production --------------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +285,7 @@ VOTE = SCHEMA.tables["vote"]
 MAINFRAME = SCHEMA.tables["mainframe"]
 STEP = SCHEMA.tables["step_duration"]
 WORK = SCHEMA.tables["work"]
+TESTED = SCHEMA.tables["tested"]
 LANE = SCHEMA.tables["lane"]
 CURRENT = SCHEMA.tables["lane_current"]
 SERVER = SCHEMA.tables["server"]

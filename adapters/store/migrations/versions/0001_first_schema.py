@@ -20,6 +20,7 @@ APPEND_ONLY = ("journal", "checkpoint")
 
 def upgrade() -> None:
     _deployments()
+    _tested()
     _production()
     _journal()
     _messages()
@@ -142,6 +143,15 @@ def _deployments() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_work")),
     )
     op.create_index("ix_work_ready", "work", ["ready_at"], **_where("ready_at IS NOT NULL"))
+
+
+def _tested() -> None:
+    op.create_table(
+        "tested",
+        _text("update"),
+        _text("digest"),
+        sa.PrimaryKeyConstraint("update", "digest", name=op.f("pk_tested")),
+    )
 
 
 def _production() -> None:
