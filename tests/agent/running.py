@@ -1,0 +1,217 @@
+"""Real agents for the tests: processes of their own, real sockets, and a bot's key and token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from securesystemslib.signer import CryptoSigner
+
+from agent.process import started_at
+from core.release.signing import new_key, public_text, sign, signer_from_pem
+from core.release.wire import Release
+from tests.agent.product import Artifact
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "the-bots-token-of-the-tests"
+PATIENCE = 60.0
+"""Seconds that a test waits for what takes well under one: the machine may be busy with something else."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """The first true answer of `condition`."""
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
+        if answer := await condition():
+            return answer
+        await asyncio.sleep(0.03)
+    raise AssertionError(f"in {PATIENCE:g} s not: {what}")
+
+
+class Agent:
+    """One agent's data folder, and its process while it runs."""
+
+    def __init__(self, folder: Path, settings: str = "", *, role: str = "public", end_slots: bool = False) -> None:
+        self.folder = folder
+        self.port, self.front_port = free_port(), free_port()
+        self.signer: CryptoSigner = signer_from_pem(new_key())
+        self.config = folder / "agent.toml"
+        self.end_slots = end_slots
+        self.process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(self._settings(role, settings))
+        self.client = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=PATIENCE,
+            trust_env=False,
+        )
+        self.front = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.front_port}", timeout=PATIENCE, trust_env=False
+        )
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "agent.log").read_text()
+
+    def _settings(self, role: str, more: str) -> str:
+        """`more` may hold lines for the top, then tables; tables that are needed follow where it has none of them."""
+        tables = {
+            "front": f'listen = "127.0.0.1:{self.front_port}"',
+            "trust": f'bot_keys = ["{public_text(self.signer)}"]\nbot_token_sha256 = "{sha256(TOKEN.encode()).hexdigest()}"',
+        }
+        top, _, rest = more.partition("[")
+        rest = f"[{rest}" if rest else ""
+        for name, lines in tables.items():
+            rest += "" if f"[{name}]" in rest else f"\n[{name}]\n{lines}\n"
+        path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+        return (
+            f'role = "{role}"\nname = "tested"\nlisten = "127.0.0.1:{self.port}"\ndata = "data"\nallow_same_user = true\n'
+            f'slot_path = "{path}"\n{top}\n{rest}'
+        )
+
+    async def start(self) -> Agent:
+        with (self.folder / "agent.log").open("ab") as log:
+            command = [sys.executable, "-m", "agent", "--config", str(self.config)]
+            command += ["--end-slots"] if self.end_slots else []
+            environ = {**os.environ, "AGENT_SECRET": "never in a slot"}
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+        await until(self._is_up, "the agent answers")
+        return self
+
+    async def _is_up(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the agent ended with {self.process.returncode}: {self.log}")
+        try:
+            return (await self.client.get("/healthz")).text == "ok"
+        except httpx.TransportError:
+            return False
+
+    def signal(self, number: int) -> int:
+        """Send it and wait for the end."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def release(
+        self,
+        artifact: Artifact | None,
+        generation: int = 0,
+        component: str = "main",
+        deployment: str = "u",
+        purpose: Literal["stage", "desired"] = "desired",
+        attempt: int = 1,
+    ) -> Release:
+        return Release(
+            purpose=purpose,
+            component=component,
+            digest=artifact.digest if artifact else None,
+            generation=generation,
+            deployment=deployment,
+            attempt=attempt,
+            nonce=secrets.token_hex(8),
+            issued_at=datetime.now(UTC),
+        )
+
+    def sealed(self, release: Release, signer: CryptoSigner | None = None) -> dict[str, Any]:
+        subjects = {release.deployment: release.digest or ""}
+        return {"release": sign(signer or self.signer, "release/v1", subjects, release)}
+
+    async def upload(self, artifact: Artifact) -> httpx.Response:
+        headers = {"Upload-Offset": "0", "Upload-Length": str(len(artifact.data))}
+        return await self.client.patch(f"/v1/artifacts/{artifact.digest}", content=artifact.data, headers=headers)
+
+    async def desire(self, artifact: Artifact | None, generation: int, **words: Any) -> httpx.Response:
+        if artifact is not None:
+            await self.upload(artifact)
+        release = self.release(artifact, generation, **words)
+        return await self.client.put(f"/v1/desired/{release.component}", json=self.sealed(release))
+
+    async def stage(self, artifact: Artifact, deployment: str, **words: Any) -> httpx.Response:
+        await self.upload(artifact)
+        release = self.release(artifact, purpose="stage", deployment=deployment, **words)
+        return await self.client.put(f"/v1/slots/{deployment}.{release.attempt}", json=self.sealed(release))
+
+    async def state(self) -> dict[str, Any]:
+        return dict((await self.client.get("/v1/state")).json())
+
+    async def component(self, name: str = "main") -> dict[str, Any]:
+        return next(c for c in (await self.state())["components"] if c["component"] == name)
+
+    async def settled(self, generation: int, component: str = "main") -> dict[str, Any]:
+        """The component's state once this generation's switch has ended, well or not."""
+
+        async def look() -> dict[str, Any] | None:
+            state = await self.component(component)
+            return state if state["generation"] == generation and state["status"] != "switching" else None
+
+        return dict(await until(look, f"generation {generation} of {component} is settled"))
+
+    async def runs(self, artifact: Artifact, generation: int, **words: Any) -> dict[str, Any]:
+        """Make it current and see that it is."""
+        response = await self.desire(artifact, generation, **words)
+        assert response.status_code == 200, response.text
+        state = await self.settled(generation, words.get("component", "main"))
+        assert state["status"] == "healthy", state
+        return state
+
+    async def slot(self, name: str, *statuses: str) -> dict[str, Any]:
+        """The slot's state once it is one of `statuses`."""
+
+        async def look() -> dict[str, Any] | None:
+            response = await self.client.get(f"/v1/slots/{name}")
+            return response.json() if response.status_code == 200 and response.json()["status"] in statuses else None
+
+        return dict(await until(look, f"slot {name} is {statuses}"))
+
+    def kept(self) -> dict[str, dict[str, int]]:
+        """The processes recorded in the data folder that live, by slot or `door`."""
+        found = {}
+        for path in self.data.glob("**/process.json"):
+            record = json.loads(path.read_text())
+            if started_at(record["keeper"]) == record["keeper_started"]:
+                found[path.parent.parent.name] = record
+        return found
+
+    async def close(self) -> None:
+        """End everything, by pid; what must not have been left behind is looked at by the tests before this."""
+        await self.client.aclose()
+        await self.front.aclose()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for record in self.kept().values():
+            os.kill(record["keeper"], signal.SIGTERM)
+
+        async def all_gone() -> bool:
+            return not self.kept()
+
+        await until(all_gone, "every process has ended")
