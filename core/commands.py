@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from core.people import Role
 from core.stages import ENDED, TRANSITIONS, Act, Stage
 
-Role: TypeAlias = Literal["viewer", "deployer", "approver", "admin"]
 Group: TypeAlias = Literal["Server Configuration", "Deployment Management", "Monitoring"]
 Where: TypeAlias = Literal["everywhere", "shell"]
 Kind: TypeAlias = Literal[
