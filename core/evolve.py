@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from core import events as e
-from core.stages import Stage
+from core.stages import Stage, connected
 from core.state import (
     PUBLIC,
     Check,
@@ -27,12 +27,17 @@ from core.state import (
 
 
 def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:
-    """The deployment after `event`. Raises ValueError where an event other than Pushed has nothing to stand on."""
+    """The deployment after `event`.
+
+    Raises ValueError where an event other than Pushed has nothing to stand on, or the table of stages has no such way.
+    """
     if isinstance(event, e.Pushed):
         return _pushed(event, at, by)
     if before is None:
         raise ValueError(f"{e.kind(event)} before Pushed")
     after = _after(before, event, at, by)
+    if not connected(before.stage, after.stage):
+        raise ValueError(f"{e.kind(event)} would lead from {before.stage} to {after.stage}: no such way in the table")
     return replace(after, stage_since=at) if after.stage is not before.stage else after
 
 

@@ -123,6 +123,16 @@ def leads(act: Act, stage: Stage) -> Stage | None:
     return TRANSITIONS[act].get(stage)
 
 
+_EDGES = frozenset((source, target) for table in TRANSITIONS.values() for source, target in table.items()) | frozenset(
+    (Stage.FAILED, stage) for stage in RETRYABLE
+)
+
+
+def connected(source: Stage, target: Stage) -> bool:
+    """Whether any act leads from `source` to `target`."""
+    return source is target or (source, target) in _EDGES
+
+
 def legal(stage: Stage) -> frozenset[Act]:
     """The acts that are possible in `stage`."""
     return frozenset(act for act, table in TRANSITIONS.items() if stage in table)
@@ -136,6 +146,8 @@ def diagram() -> str:
         for source, target in table.items():
             if source is not target:
                 edges.setdefault((source, target), []).append(act.value)
-    lines += [f"    {source} --> {target}: {', '.join(acts)}" for (source, target), acts in edges.items()]
+    order = list(Stage)
+    rows = sorted(edges.items(), key=lambda edge: (order.index(edge[0][0]), order.index(edge[0][1])))
+    lines += [f"    {source} --> {target}: {', '.join(acts)}" for (source, target), acts in rows]
     lines += [f"    {stage} --> [*]" for stage in Stage if stage in ENDED]
     return "\n".join(lines) + "\n"
