@@ -15,7 +15,7 @@ BUSY_SECONDS = 30
 """How long a transaction waits for another process's before it gives up."""
 
 
-class StoreUnusable(Exception):  # noqa: N818 - what the caller shows
+class StoreUnusable(Exception):
     """The database cannot be opened. `str(error)` is one sentence for the person who starts the program."""
 
 

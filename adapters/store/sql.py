@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DatabaseError
+
 from adapters.store import journal, post, reads, work
 from adapters.store.commit import save
-from adapters.store.database import prepare_file, reader_engine, sqlite_url, writer_engine
+from adapters.store.database import StoreUnusable, prepare_file, reader_engine, sqlite_url, writer_engine
 from adapters.store.migrate import migrate
 from adapters.store.threads import Readers, Writer
 from core.journal import Entry, Head
@@ -41,8 +43,10 @@ class SqlStore:
         writer = Writer(writer_engine(parsed))
         try:
             await writer.run(migrate)
-        except BaseException:
+        except BaseException as error:
             await writer.close()
+            if isinstance(error, DatabaseError) and "not a database" in str(error.orig):
+                raise StoreUnusable(f"{parsed.database} is no SQLite database; choose another database_url") from error
             raise
         return cls(writer, Readers(reader_engine(parsed, Readers.COUNT)), clock)
 

@@ -44,7 +44,12 @@ async def test_a_whole_journey_is_read_back_event_by_event(store: Store) -> None
 
 async def test_data_is_hashed_as_it_is_read_back(store: Store) -> None:
     """Tuples, keys that are no strings, awkward numbers and texts: the hash is of what a reader sees."""
-    odd: Any = {"t": (1, (2.0, -0.0, 1e300, 0.1 + 0.2)), 10: "ten", 9: {"b": None, "a": True}, "s": "“\u0000\u2028 🚚 é"}
+    odd: Any = {
+        "t": (1, (2.0, -0.0, 1e300, 0.1 + 0.2)),
+        10: "ten",
+        9: {"b": None, "a": True},
+        "s": "“\u0000\u2028 🚚 é",
+    }
     east = datetime(2026, 1, 5, 12, 0, 0, 7, tzinfo=timezone(timedelta(hours=9)))
     await store.commit(Change(entries=(Draft("system", "Odd", odd, east, "eve", "shell"), note("system"))))
     entries = await store.journal("system")

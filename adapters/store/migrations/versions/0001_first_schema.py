@@ -260,8 +260,9 @@ def _messages() -> None:
 def _only_grows(dialect: str) -> None:
     if dialect == "postgresql":
         op.execute(
-            "CREATE FUNCTION ashat_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '% only grows: its rows cannot be changed or deleted', TG_TABLE_NAME; END $$"
+            "CREATE FUNCTION ashat_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' only grows: its rows cannot be changed or deleted'; "
+            "END $$"
         )
     for table in APPEND_ONLY:
         for statement in _guards(dialect, table):
