@@ -26,7 +26,7 @@ STATUS: dict[Kind, int] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - it names an answer, not a fault of this program
+class Refused(Exception):
     """A request that changed nothing. `str(error)` is one sentence: what is wrong, what was expected, what to do."""
 
     def __init__(self, kind: Kind, problem: str, headers: dict[str, str] | None = None) -> None:

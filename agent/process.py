@@ -58,7 +58,7 @@ class Ending:
         return f"was ended by {signal.Signals(self.signal).name}" if self.signal else f"ended with status {self.code}"
 
 
-class NotStarted(Exception):  # noqa: N818 - read as what happened
+class NotStarted(Exception):
     """A keeper did not come up. `str(error)` is one sentence."""
 
 

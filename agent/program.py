@@ -167,20 +167,26 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
 
 async def _run(server: uvicorn.Server, listening: socket.socket, following: Coroutine[Any, Any, Never] | None) -> None:
     """Serve until a signal. Where the loop beside the server dies, the agent ends and raises what it died of."""
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     beside = asyncio.create_task(following) if following is not None else None
-    await asyncio.wait({serving, beside} if beside else {serving}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    await serving
-    if beside is not None and not beside.cancel():
-        await beside
-    if beside is not None:
-        await asyncio.wait({beside})
+    try:
+        await asyncio.wait({serving, beside} if beside else {serving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        await serving
+        if beside is not None and beside.cancel():
+            await asyncio.wait({beside})
+    if beside is not None and not beside.cancelled():
+        beside.result()
 
 
 def _server_config(app: Starlette, settings: AgentSettings) -> uvicorn.Config:

@@ -37,11 +37,11 @@ _PORT_TRIES = 3
 log = structlog.get_logger()
 
 
-class SlotFailed(Exception):  # noqa: N818 - read as what happened
+class SlotFailed(Exception):
     """A release did not become healthy. `str(error)` is for a person."""
 
 
-class Superseded(Exception):  # noqa: N818 - no fault: something newer is wanted
+class Superseded(Exception):
     """The caller no longer wants this release up."""
 
 
@@ -107,7 +107,7 @@ class Slots:
         if changes.get("status", record.status) != record.status:
             changes["since"] = self._clock()
         changed = record.model_copy(update=changes)
-        if changed != record:
+        if (changed.status, changed.error) != (record.status, record.error):
             log.info("slot", slot=record.name, status=changed.status, error=changed.error)
         return self.records.put(record.name, changed)
 

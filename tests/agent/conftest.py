@@ -18,8 +18,8 @@ async def start_agent(tmp_path: Path) -> AsyncIterator[StartAgent]:
     """Starts agents; whatever they started has ended when the test has."""
     agents: list[Agent] = []
 
-    async def start(settings: str = "", **words: Any) -> Agent:
-        agent = Agent(tmp_path / f"agent{len(agents)}", settings, **words)
+    async def start(*settings: str, **words: Any) -> Agent:
+        agent = Agent(tmp_path / f"agent{len(agents)}", *settings, **words)
         agents.append(agent)
         return await agent.start()
 

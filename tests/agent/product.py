@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
                     time.sleep(0.01)
                 self.wfile.write(b"0\\r\\n\\r\\n")
             case "/slow":
-                time.sleep(0.6)
+                time.sleep(1.0)
                 self.answer(VERSION)
             case "/half":
                 self.send_response(200)

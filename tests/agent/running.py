@@ -21,6 +21,8 @@ import httpx
 from securesystemslib.signer import CryptoSigner
 
 from agent.process import started_at
+from agent.program import serve
+from agent.settings import load_settings
 from core.release.signing import new_key, public_text, sign, signer_from_pem
 from core.release.wire import Release
 from tests.agent.product import Artifact
@@ -37,6 +39,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def client(port: int, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    base = f"http://127.0.0.1:{port}"
+    return httpx.AsyncClient(base_url=base, headers=headers, timeout=PATIENCE, trust_env=False)
+
+
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
     """The first true answer of `condition`."""
     limit = time.monotonic() + PATIENCE
@@ -48,26 +55,31 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
 
 
 class Agent:
-    """One agent's data folder, and its process while it runs."""
+    """One agent's data folder, and the agent while it runs: in this process, or in one that can be killed."""
 
-    def __init__(self, folder: Path, settings: str = "", *, role: str = "public", end_slots: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        top: str = "",
+        tables: str = "",
+        *,
+        role: str = "public",
+        process: bool = False,
+        end_slots: bool = False,
+        routes: str = '{ main = "/" }',
+    ) -> None:
         self.folder = folder
         self.port, self.front_port = free_port(), free_port()
         self.signer: CryptoSigner = signer_from_pem(new_key())
         self.config = folder / "agent.toml"
         self.end_slots = end_slots
+        self.as_process = process
         self.process: subprocess.Popen[bytes] | None = None
+        self.serving: asyncio.Task[None] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(self._settings(role, settings))
-        self.client = httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}",
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=PATIENCE,
-            trust_env=False,
-        )
-        self.front = httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.front_port}", timeout=PATIENCE, trust_env=False
-        )
+        self.config.write_text(self._settings(role, routes, top, tables))
+        self.client = client(self.port, {"Authorization": f"Bearer {TOKEN}"})
+        self.front = client(self.front_port)
 
     @property
     def data(self) -> Path:
@@ -77,39 +89,56 @@ class Agent:
     def log(self) -> str:
         return (self.folder / "agent.log").read_text()
 
-    def _settings(self, role: str, more: str) -> str:
-        """`more` may hold lines for the top, then tables; tables that are needed follow where it has none of them."""
-        tables = {
-            "front": f'listen = "127.0.0.1:{self.front_port}"',
-            "trust": f'bot_keys = ["{public_text(self.signer)}"]\nbot_token_sha256 = "{sha256(TOKEN.encode()).hexdigest()}"',
-        }
-        top, _, rest = more.partition("[")
-        rest = f"[{rest}" if rest else ""
-        for name, lines in tables.items():
-            rest += "" if f"[{name}]" in rest else f"\n[{name}]\n{lines}\n"
+    def _settings(self, role: str, routes: str, top: str, tables: str) -> str:
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-        return (
-            f'role = "{role}"\nname = "tested"\nlisten = "127.0.0.1:{self.port}"\ndata = "data"\nallow_same_user = true\n'
-            f'slot_path = "{path}"\n{top}\n{rest}'
-        )
+        token = sha256(TOKEN.encode()).hexdigest()
+        return f"""
+role = "{role}"
+name = "tested"
+listen = "127.0.0.1:{self.port}"
+data = "data"
+allow_same_user = true
+slot_path = "{path}"
+{top}
+[front]
+listen = "127.0.0.1:{self.front_port}"
+routes = {routes}
+[trust]
+bot_keys = ["{public_text(self.signer)}"]
+bot_token_sha256 = "{token}"
+{tables}
+"""
 
     async def start(self) -> Agent:
-        with (self.folder / "agent.log").open("ab") as log:
-            command = [sys.executable, "-m", "agent", "--config", str(self.config)]
-            command += ["--end-slots"] if self.end_slots else []
-            environ = {**os.environ, "AGENT_SECRET": "never in a slot"}
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+        if self.as_process:
+            self.process = self._spawn()
+        else:
+            self.serving = asyncio.create_task(serve(load_settings(self.config), {}, end_slots=self.end_slots))
         await until(self._is_up, "the agent answers")
         return self
 
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "agent", "--config", str(self.config)]
+        command += ["--end-slots"] if self.end_slots else []
+        environ = {**os.environ, "AGENT_SECRET": "never in a slot"}
+        with (self.folder / "agent.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+
     async def _is_up(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
+        if self.serving is not None and self.serving.done():
+            self.serving.result()
+        if self.process is not None and self.process.poll() is not None:
             raise AssertionError(f"the agent ended with {self.process.returncode}: {self.log}")
         try:
             return (await self.client.get("/healthz")).text == "ok"
         except httpx.TransportError:
             return False
+
+    async def stop(self) -> None:
+        """In this process: end the agent, and leave its releases running."""
+        assert self.serving is not None
+        self.serving.cancel()
+        await asyncio.wait({self.serving})
 
     def signal(self, number: int) -> int:
         """Send it and wait for the end."""
@@ -201,6 +230,8 @@ class Agent:
         """End everything, by pid; what must not have been left behind is looked at by the tests before this."""
         await self.client.aclose()
         await self.front.aclose()
+        if self.serving is not None:
+            await self.stop()
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
