@@ -94,12 +94,12 @@ class MemoryAgent:
         """Finish what is under way now, also where the server is slow."""
         self.host.work()
 
-    def refuse_switch(self, error: str) -> None:
-        """Desired releases do not become healthy; what ran before goes on."""
-        self.host.switch_error = error
+    def refuse_switch(self, error: str, digest: str | None = None) -> None:
+        """Desired releases (or the one with this digest) do not become healthy; what ran before goes on."""
+        self.host.switch_errors[digest] = error
 
     def allow_switch(self) -> None:
-        self.host.switch_error = None
+        self.host.switch_errors.clear()
 
     # -- the port -------------------------------------------------------------------------------------------------
 
@@ -207,12 +207,12 @@ class MemoryPublic(MemoryAgent):
         self.runs.stop(slot, "the slot was withdrawn")
         self.host.withdraw(slot)
 
-    def refuse_start(self, error: str) -> None:
-        """Staged releases do not become healthy."""
-        self.host.start_error = error
+    def refuse_start(self, error: str, digest: str | None = None) -> None:
+        """Staged releases (or the one with this digest) do not become healthy."""
+        self.host.start_errors[digest] = error
 
     def allow_start(self) -> None:
-        self.host.start_error = None
+        self.host.start_errors.clear()
 
     def pass_check(self, name: str) -> None:
         """Undo what was said about it."""

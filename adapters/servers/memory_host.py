@@ -32,10 +32,10 @@ class MemoryHost:
         self.name = name
         self.artifacts: set[str] = set()
         self.effects: list[Effect] = []
-        self.start_error: str | None = None
-        """What a staged release says when it does not become healthy; None: it becomes healthy."""
-        self.switch_error: str | None = None
-        """What a desired release says when it does not become healthy; None: the switch succeeds."""
+        self.start_errors: dict[str | None, str] = {}
+        """What staged releases say that do not become healthy, by digest; None is for all others."""
+        self.switch_errors: dict[str | None, str] = {}
+        """The same for desired releases."""
         self._origin = origin
         self._clock = clock
         self._content = content
@@ -57,7 +57,7 @@ class MemoryHost:
 
     @property
     def slots(self) -> tuple[SlotState, ...]:
-        return tuple(state for _, state in self._slots.values())
+        return tuple(state for _, state in self._slots.values() if state.status != "withdrawn")
 
     def component(self, component: str) -> ComponentState | None:
         return self._components[component][1] if component in self._components else None
@@ -178,15 +178,17 @@ class MemoryHost:
         return state.status != "failed" or release.nonce == known.nonce
 
     def _started(self, state: SlotState) -> SlotState:
-        if self.start_error is not None:
-            changes: dict[str, object] = {"status": "failed", "error": self.start_error}
+        error = _error(self.start_errors, state.digest)
+        if error is not None:
+            changes: dict[str, object] = {"status": "failed", "error": error}
         else:
             changes = {"status": "healthy", "url": f"{self._origin}/slots/{state.slot}/"}
         return state.model_copy(update={**changes, "since": self.now()})
 
     def _switched(self, release: Release, state: ComponentState) -> ComponentState:
-        if self.switch_error is not None:
-            return state.model_copy(update={"status": "failed", "error": self.switch_error, "since": self.now()})
+        error = _error(self.switch_errors, release.digest) if release.digest else None
+        if error is not None:
+            return state.model_copy(update={"status": "failed", "error": error, "since": self.now()})
         changes: dict[str, object] = {"status": "healthy" if release.digest else "offline", "since": self.now()}
         if state.running != release.digest:
             changes |= {"running": release.digest, "replaced": state.running}
@@ -194,3 +196,7 @@ class MemoryHost:
         deployment = f"{release.deployment}#{release.attempt}" if release.digest else None
         changes |= {"deployment": deployment, "url": f"{self._origin}/" if release.digest else None}
         return state.model_copy(update=changes)
+
+
+def _error(errors: dict[str | None, str], digest: str) -> str | None:
+    return errors.get(digest, errors.get(None))
