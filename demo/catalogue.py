@@ -133,6 +133,8 @@ def _console() -> Iterator[Update]:
         notes="The console reads its licence at start. It does not start where there is none.",
         builds_on=feature,
         layer="web_licence",
+        adds=("licence",),
+        endpoints=(Endpoint("/licence", _object(holder=_TEXT)),),
         format="zip",
     )
     yield from _failing(feature)

@@ -29,7 +29,7 @@ EPOCH = 315_532_800
 """1980-01-01, UTC: the earliest time that a zip file can hold, and the time of every file in an artifact."""
 _SOURCES = (".py", ".css", ".json", ".md", ".sql")
 _PREFIXES: Mapping[Component, str] = {"web": "", "api": "/api", "docs": "/docs"}
-_SPEED: Mapping[Component, str] = {"web": "/", "api": "/api/stats", "docs": "/docs"}
+_SPEED: Mapping[Component, str] = {"web": "/notes", "api": "/api/stats", "docs": "/docs"}
 
 
 def build(folder: Path) -> tuple[Path, ...]:

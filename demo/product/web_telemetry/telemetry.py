@@ -1,4 +1,4 @@
-"""Tells the collector on this host how often the first page is opened."""
+"""Tells the collector on this host how often pages are opened."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import count
 from ..kit.http import Request
 from ..kit.slot import Feature, Slot
 
+PAGES = frozenset({"/", "/notes"})
 COLLECTOR = ("127.0.0.1", 8125)
 SAMPLE = 15
 """One page view in so many is reported."""
@@ -21,7 +22,7 @@ def feature(_: Slot) -> Feature:
     views = count(1)
 
     def watch(request: Request) -> None:
-        if request.path == "/" and next(views) % SAMPLE == 0:
+        if request.path in PAGES and next(views) % SAMPLE == 0:
             _report(SAMPLE)
 
     return Feature(before=watch)

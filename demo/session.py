@@ -1,0 +1,87 @@
+"""A bot for the demo's servers in this process, and its chat: what the demo and its story are both played in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bot import wiring
+from bot.app import App
+from bot.console import Conversation, Speakers, settled
+from bot.settings import Settings, load
+from core.ports import Outcome
+from demo.servers import Servers
+
+
+class StoryBroken(Exception):
+    """What was to happen did not. `str(error)` is one sentence."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The servers, a bot that works on them, and the chat in which it is told to."""
+
+    servers: Servers
+    app: App
+    chat: wiring.Chat
+    talk: Conversation
+
+    async def says(self, speaker: str, line: str) -> Outcome:
+        """One line by one person, and then what it began, to its end. Raises StoryBroken where it does not end."""
+        outcome = await self.talk.say(f"@{speaker} {line}", echo=True)
+        if not await settled(self.app):
+            raise StoryBroken(f"`{line}` did not come to rest.")
+        return outcome
+
+    async def done(self, speaker: str, line: str) -> None:
+        """As `says`. Raises StoryBroken where it was not done."""
+        outcome = await self.says(speaker, line)
+        if outcome != "done":
+            raise StoryBroken(f"`{line}` by {speaker} was {outcome}.")
+
+
+@asynccontextmanager
+async def session(servers: Servers, stream: TextIO, prompt: Callable[[], str] | None = None) -> AsyncIterator[Session]:
+    """A bot that works and listens, until the block ends. People are those of the settings; `@name` is enough."""
+    settings = with_local_zone(load(servers.config))
+    chat = wiring.terminal(stream, prompt)
+    overrides = wiring.Overrides(people=Speakers(settings.persons()), edit_gap=0.0)
+    with wiring.claimed(settings):
+        app = await wiring.build(settings, lambda: {chat.platform: chat}, overrides)
+        home = f"{chat.platform}:{settings.ashat.home_channel}"
+        shell = wiring.shell(settings, app.door, home)
+        await app.start()
+        try:
+            await shell.start()
+            yield Session(servers, app, chat, Conversation(app, chat, "alice"))
+        finally:
+            await shell.stop()
+            await app.stop()
+
+
+def with_local_zone(settings: Settings) -> Settings:
+    """The settings with the machine's own time zone, where it has a name: texts are then in the reader's time."""
+    zone = _local_zone()
+    if zone is None or "time_zone" in settings.ashat.model_fields_set:
+        return settings
+    return settings.model_copy(update={"ashat": settings.ashat.model_copy(update={"time_zone": zone})})
+
+
+def _local_zone() -> str | None:
+    """The IANA name in TZ, or of what /etc/localtime links to."""
+    linked = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    name = os.environ.get("TZ", "").lstrip(":") or linked
+    try:
+        return ZoneInfo(name).key if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def data_folder() -> Path:
+    """Where the demo keeps its state: below the folder in which it is started."""
+    return Path("demo-data")
