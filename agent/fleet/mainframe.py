@@ -8,11 +8,11 @@ newest release. OMEGA only passes on what the bot signed; its own word moves not
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import structlog
 from securesystemslib.signer import CryptoSigner
 
 from agent.changes import Changes
@@ -28,7 +28,7 @@ from core.release.wire import Assignment, Assignments, ComponentState, Mainframe
 
 IDLE = 3600.0
 """Seconds after which a loop that waits for a change looks around anyway."""
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Mainframe:
                 answer = await self._poll(after)
             except (OmegaAwayError, Refused) as error:
                 delay = backoff.delay()
-                log.warning("poll failed, next in %.1f s: %s", delay, error)
+                log.warning("poll failed", problem=str(error), next_in=round(delay, 1))
                 await asyncio.sleep(delay)
                 continue
             backoff.reset()
@@ -139,7 +139,7 @@ class Mainframe:
         try:
             release = _meant_for(item.component, self._host.trusted(item.release))
         except Refused as error:
-            log.warning("assignment of %s refused: %s", item.component, error)
+            log.warning("assignment refused", component=item.component, problem=str(error))
             problem = f"the mainframe refused what OMEGA assigned: {error}"
             self._set_phase(item.component, Phase(claimed_generation(item.release), "failed", problem))
             return None
@@ -162,7 +162,7 @@ class Mainframe:
                 if self._bytes_here(wanted) > here:
                     backoff.reset()
                 delay = backoff.delay()
-                log.warning("%s is not there yet, next try in %.1f s: %s", component, delay, error)
+                log.warning("not there yet", component=component, problem=str(error), next_in=round(delay, 1))
                 self._note(wanted, error)
                 await self._unless_superseded(component, wanted, delay)
             else:
@@ -212,8 +212,7 @@ class Mainframe:
             receipt = self._signed(release, state)
             self._outbox.put(receipt)
         counted = await self._omega.send_receipt(receipt.envelope)
-        outcome = "counted" if counted else "stale"
-        log.info("receipt for generation %s of %s: %s", release.generation, release.component, outcome)
+        log.info("receipt sent", component=release.component, generation=release.generation, counted=counted)
         self._acknowledged[release.component] = about
         self._outbox.remove(release.component)
 

@@ -7,10 +7,12 @@ agent.fleet.registry, the file in agent.fleet.store.
 from __future__ import annotations
 
 import asyncio
-import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from agent.errors import Refused
 from agent.fleet.distributions import (
@@ -26,7 +28,7 @@ from agent.fleet.distributions import (
 )
 from agent.fleet.doorbell import Doorbell
 from agent.fleet.ports import Now, StoredArtifacts
-from agent.fleet.registry import CountedReceipt, Grant, Licence, Registration, Registry
+from agent.fleet.registry import Grant, Licence, Registration, Registry
 from agent.fleet.rows import (
     distribution_of,
     distribution_row,
@@ -44,7 +46,6 @@ from core.release.wire import (
     Assignments,
     DistributionState,
     DistributionWanted,
-    MainframeReport,
     Mainframes,
     Poll,
     Receipt,
@@ -53,9 +54,10 @@ from core.release.wire import (
 
 Trusted = Callable[[dict[str, Any]], Release]
 """The release in an envelope that a trusted bot key signed. Raises `Refused("refused")`."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 MAX_REPORTS = 100
 """Components that one mainframe may report on."""
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class Fleet:
@@ -138,6 +140,7 @@ class Fleet:
                     self._require_artifact(accepted.release)
                 await self._store.write(Change(upsert(DistributionRow), [distribution_row(accepted)]))
                 self._ledger.put(accepted)
+                log.info("distribution", **_logged(accepted.release), hold=accepted.hold, order=accepted.order)
                 self._wake()
                 await self._forget(component)
         return self.distribution(component)
@@ -146,15 +149,10 @@ class Fleet:
         """Artifacts that a mainframe may still come for: OMEGA keeps them."""
         wanted = [self._ledger.newest(c, tier) for c in self._ledger.components() for tier in ("", SERVER_OWNER)]
         newest = {one.release.digest for one in wanted if one is not None}
-        fetching = {grant.release.digest for one in self._registry for grant in _unconfirmed(one)}
+        fetching = {grant.release.digest for one in self._registry for grant in one.unconfirmed()}
         return frozenset(digest for digest in newest | fetching if digest is not None)
 
     # -- for mainframes ---------------------------------------------------------------------------------------------
-
-    def holder(self, token: str) -> str | None:
-        """The name of the mainframe whose bearer token this is."""
-        found = self._registry.holder(token)
-        return None if found is None else found.name
 
     async def poll(self, name: str, asked: Poll, gone: asyncio.Future[None]) -> Assignments:
         """What `name` is to run: as soon as it differs from what it knows, after `wait` seconds at the latest.
@@ -189,9 +187,8 @@ class Fleet:
             return True
         await self._record(one, receipt, envelope, counted)
         if counted:
-            one.receipts[receipt.component] = CountedReceipt(receipt.generation, envelope)
-            _now_runs(one, receipt)
-        log.info("receipt %s", "counted" if counted else "stale", extra=receipt.model_dump(mode="json"))
+            one.count(receipt, envelope)
+        log.info("receipt", mainframe=name, **_logged(receipt), counted=counted)
         return counted
 
     def artifact(self, name: str, digest: str) -> Path:
@@ -201,8 +198,12 @@ class Fleet:
             raise Refused("refused", f"{name} has no valid licence; its owner {one.licence.owner} can renew it")
         if all(grant.release.digest != digest for grant in one.grants.values()):
             raise Refused("not_found", f"no release with this digest was given to {name}; poll for what it should run")
-        if not self._artifacts.complete(digest):
-            raise Refused("not_found", "the artifact is no longer on this OMEGA; it comes back with the next push")
+        return self.held(digest)
+
+    def held(self, digest: str) -> Path:
+        """The file of a complete artifact. Raises `Refused("not_found")`."""
+        if not _DIGEST.fullmatch(digest) or not self._artifacts.complete(digest):
+            raise Refused("not_found", "the artifact is not on this OMEGA (any more); the bot can upload it again")
         return self._artifacts.path(digest)
 
     # -- steps ------------------------------------------------------------------------------------------------------
@@ -249,6 +250,7 @@ class Fleet:
             for distribution in news:
                 grant = Grant(distribution.release, distribution.envelope, version, now)
                 one.grants[distribution.release.component] = grant
+                log.info("granted", mainframe=one.name, **_logged(distribution.release))
 
     def _assignments(self, one: Registration) -> Assignments:
         grants = sorted(one.grants.items()) if one.licence.valid(self._now()) else ()
@@ -274,22 +276,10 @@ def _opened(one: Registration, envelope: dict[str, Any]) -> Receipt:
         raise Refused("refused", f"the receipt is not signed with {one.name}'s registered key: {error}") from error
 
 
-def _unconfirmed(one: Registration) -> list[Grant]:
-    """What was given and has no receipt yet."""
-    return [
-        grant
-        for component, grant in one.grants.items()
-        if component not in one.receipts or one.receipts[component].generation != grant.release.generation
-    ]
-
-
-def _now_runs(one: Registration, receipt: Receipt) -> None:
-    """The receipt is newer than the last report: what that said of an attempt before is over."""
-    before = one.reports.get(receipt.component)
-    one.reports[receipt.component] = MainframeReport(
-        component=receipt.component,
-        running=receipt.digest,
-        generation=receipt.generation,
-        status="healthy" if receipt.digest else "offline",
-        url=before.url if before else None,
-    )
+def _logged(about: Release | Receipt) -> dict[str, Any]:
+    return {
+        "deployment": f"{about.deployment}#{about.attempt}",
+        "component": about.component,
+        "generation": about.generation,
+        "digest": about.digest,
+    }

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.fleet.ports import Now
 from agent.fleet.store import Change, FleetStore
 from agent.fleet.tables import MainframeRow, table, upsert
-from core.release.wire import MainframeReport, Mainframes, Registered, Release
+from core.release.wire import MainframeReport, Mainframes, Receipt, Registered, Release
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 SEEN_EVERY = 5.0
 """Seconds between writes of what polls brought: a power cut costs at most this much of `last_seen`."""
@@ -107,6 +105,26 @@ class Registration:
         """Whether a poll of it is open, or the last was not longer ago than `within`."""
         return self.open_polls > 0 or (self.last_seen is not None and now - self.last_seen <= within)
 
+    def unconfirmed(self) -> list[Grant]:
+        """What was given and has no receipt yet."""
+        return [grant for grant in self.grants.values() if not self._has_receipt(grant.release)]
+
+    def count(self, receipt: Receipt, envelope: dict[str, Any]) -> None:
+        """It runs this now. The receipt is newer than the last report: what that said of an attempt before is over."""
+        self.receipts[receipt.component] = CountedReceipt(receipt.generation, envelope)
+        before = self.reports.get(receipt.component)
+        self.reports[receipt.component] = MainframeReport(
+            component=receipt.component,
+            running=receipt.digest,
+            generation=receipt.generation,
+            status="healthy" if receipt.digest else "offline",
+            url=before.url if before else None,
+        )
+
+    def _has_receipt(self, release: Release) -> bool:
+        receipt = self.receipts.get(release.component)
+        return receipt is not None and receipt.generation == release.generation
+
 
 class Registry:
     """All mainframes. Made by `open`; `close` writes what is not on disk yet."""
@@ -116,8 +134,6 @@ class Registry:
     ) -> None:
         self._store = store
         self._by_name = registrations
-        # in this order a token that settings gave to another mainframe is no longer the revoked one's
-        self._by_token = {one.licence.token_sha256: one for one in registrations.values()}
         self._now = now
         self._online_within = online_within
         self._unwritten: set[str] = set()
@@ -150,14 +166,6 @@ class Registry:
 
     def get(self, name: str) -> Registration | None:
         return self._by_name.get(name)
-
-    def holder(self, token: str) -> Registration | None:
-        """Whose token this is. The look-up is by hash, so its timing says nothing about a token."""
-        presented = sha256(token.encode()).hexdigest()
-        found = self._by_token.get(presented)
-        if found is None or not hmac.compare_digest(found.licence.token_sha256, presented):
-            return None
-        return found
 
     @contextmanager
     def polling(self, one: Registration, reports: Sequence[MainframeReport]) -> Iterator[None]:
@@ -211,7 +219,7 @@ class Registry:
             try:
                 await self._write_seen()
             except SQLAlchemyError:
-                log.exception("the registry could not be written; trying again in %s s", SEEN_EVERY)
+                log.exception("registry not written, trying again", seconds=SEEN_EVERY)
 
     async def _write_seen(self) -> None:
         names, self._unwritten = self._unwritten, set()

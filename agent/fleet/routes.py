@@ -65,7 +65,8 @@ def _for_mainframes(fleet: Fleet) -> tuple[Endpoint, ...]:
         return Response(status_code=204 if counted else 202)
 
     async def artifact(call: Call) -> Response:
-        path = fleet.artifact(call.caller.name, call.params["digest"])
+        digest = call.params["digest"]
+        path = fleet.held(digest) if call.caller.kind == "bot" else fleet.artifact(call.caller.name, digest)
         return FileResponse(path, media_type="application/octet-stream")
 
     return (
@@ -90,9 +91,9 @@ def _for_mainframes(fleet: Fleet) -> tuple[Endpoint, ...]:
         Endpoint(
             "GET",
             "/v1/artifacts/{digest}",
-            "The bytes of a release that was given to this mainframe; Range resumes",
+            "The bytes of a release, to a mainframe only of one that it was given; Range resumes",
             artifact,
-            callers=MAINFRAME,
+            callers=MAINFRAME | {"bot"},
             problems=(403, 404),
         ),
     )

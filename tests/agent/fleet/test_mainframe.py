@@ -121,7 +121,7 @@ async def test_a_download_that_is_cut_goes_on_where_it_was(world: World, wire: W
     m1 = world.mainframe("m1")
     await world.start_omega()
     content = bytes(range(256)) * 16384
-    cuts = []
+    cuts: list[int] = []
 
     def cut_twice(data: bytes) -> bytes | None:
         wire.passed += len(data)

@@ -1,10 +1,11 @@
-"""A small world for the fleet: a bot that signs, an OMEGA on a real socket, mainframes with loops, and a clock to move."""
+"""A small world for the fleet: a bot that signs, an OMEGA on a real socket, mainframes with loops, a clock to move."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,13 +17,11 @@ import httpx
 import uvicorn
 from securesystemslib.signer import CryptoSigner
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from agent.app import build_app
 from agent.artifacts import ArtifactFolder
+from agent.auth import Doorman
 from agent.changes import Changes
-from agent.endpoint import Call, Caller, Endpoint
 from agent.errors import Refused
 from agent.fleet.distributions import Patience
 from agent.fleet.link import OmegaConnection
@@ -41,6 +40,10 @@ BOUND = 20.0
 """Seconds within which something must come true."""
 
 
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 class Clock:
     """The time, moved by tests."""
 
@@ -57,7 +60,7 @@ class Clock:
 async def until(condition: Callable[[], bool]) -> None:
     """Return once `condition` holds; fails after BOUND seconds."""
     async with asyncio.timeout(BOUND):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.01)
 
 
@@ -173,7 +176,7 @@ class Server:
             until=self.until,
             revoked=self.revoked,
             public_key=public_text(self.signer),
-            token_sha256=hashlib.sha256(self.token.encode()).hexdigest(),
+            token_sha256=token_hash(self.token),
         )
 
     def receipt(self, release: Release, **changes: Any) -> Receipt:
@@ -226,10 +229,14 @@ class World:
         )
         listening = socket.create_server(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
-        config = uvicorn.Config(_app(self.fleet), lifespan="off", ws="none", log_config=None)
+        config = uvicorn.Config(self._app(), lifespan="off", ws="none", log_config=None)
         self._uvicorn = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._uvicorn.serve(sockets=[listening]))
         await until(lambda: self._uvicorn is not None and self._uvicorn.started)
+
+    def _app(self) -> Starlette:
+        tokens = {server.name: token_hash(server.token) for server in self.servers.values()}
+        return build_app(fleet_endpoints(self.fleet), Doorman(token_hash(BOT_TOKEN), tokens))
 
     async def stop_omega(self) -> None:
         if self._uvicorn is None or self._serving is None:
@@ -254,7 +261,8 @@ class World:
 
     async def call(self, method: str, path: str, token: str = BOT_TOKEN, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False) as client:
+        unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading authorities for plain http takes time
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, verify=unused, trust_env=False) as client:
             return await client.request(method, path, **request)
 
     async def put(self, release: Release, *, hold: bool = False, order: int = 0) -> httpx.Response:
@@ -309,35 +317,6 @@ class World:
         for name in list(self._loops):
             await self.sleep(name)
         await self.stop_omega()
-
-
-def _app(fleet: Fleet) -> Starlette:
-    return Starlette(routes=[_route(fleet, endpoint) for endpoint in fleet_endpoints(fleet)])
-
-
-def _route(fleet: Fleet, endpoint: Endpoint) -> Route:
-    async def serve(request: Request) -> Response:
-        try:
-            caller = _caller(fleet, request)
-            if caller.kind not in endpoint.callers:
-                raise Refused("unauthorised", "the token is missing or wrong")
-            body = endpoint.takes.model_validate_json(await request.body()) if endpoint.takes else None
-            answer = await endpoint.handle(Call(request, caller, body))
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
-        except Refused as error:
-            return JSONResponse(error.body().model_dump(mode="json"), error.status)
-        return answer if isinstance(answer, Response) else JSONResponse(answer.model_dump(mode="json"))
-
-    return Route(endpoint.path, serve, methods=[endpoint.method])
-
-
-def _caller(fleet: Fleet, request: Request) -> Caller:
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if token == BOT_TOKEN:
-        return Caller("bot")
-    name = fleet.holder(token)
-    return Caller("mainframe", name) if name else Caller("anyone")
 
 
 class Wire:
