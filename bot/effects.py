@@ -55,9 +55,8 @@ class Effects:
             case s.Desire(place, release):
                 component = await self._agent(place, facts).desire(release)
                 return replace(seen, components={**seen.components, place: component})
-            case s.Distribute(place, release, hold, order):
-                fleet = await self._agent(place, facts).distribute(release, hold=hold, order=order)
-                return replace(seen, distributions={**seen.distributions, place: fleet})
+            case s.Distribute():
+                return await self._distribute(effect, seen, facts)
             case _:
                 assert_never(effect)
 
@@ -65,10 +64,17 @@ class Effects:
         try:
             state = await self._agent(place, facts).state()
         except ServerFault as fault:
-            if not fault.temporary:
-                raise
-            return replace(seen, away={**seen.away, place: str(fault)})
+            return _away(place, fault, seen)
         return replace(seen, states={**seen.states, place: state})
+
+    async def _distribute(self, effect: s.Distribute, seen: s.Observed, facts: Facts) -> s.Observed:
+        """Asked again each time, it is the look at a region's mainframes too: one region does not wait for another."""
+        agent = self._agent(effect.place, facts)
+        try:
+            fleet = await agent.distribute(effect.release, hold=effect.hold, order=effect.order)
+        except ServerFault as fault:
+            return _away(effect.place, fault, seen)
+        return replace(seen, distributions={**seen.distributions, effect.place: fleet})
 
     def _agent(self, place: str, facts: Facts) -> Agent:
         return self._agents.at(_server(place, facts))
@@ -92,6 +98,13 @@ class Effects:
             raise ArtifactProblem("the stored artifact is no longer what was approved: its SHA-256 is another")
         statement = self._agent(effect.place, facts).statement(effect.release)
         return PackageSigned(hashlib.sha256(canonical(statement)).hexdigest())
+
+
+def _away(place: str, fault: ServerFault, seen: s.Observed) -> s.Observed:
+    """A server that does not answer now was seen too. Raises `fault` where asking again would not help."""
+    if not fault.temporary:
+        raise fault
+    return replace(seen, away={**seen.away, place: str(fault)})
 
 
 def _server(place: str, facts: Facts) -> Server:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -30,6 +31,8 @@ _IN_FLIGHT = 32
 """Deployments worked on at once by one process."""
 _STEPS = 200
 """Steps in one pass, far above what any stage needs: a bound for what must not loop."""
+_GRACE = 5.0
+"""Seconds that passes in flight get to end when the program stops."""
 _BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds before the next try after a fault, by how often it failed in a row."""
 
@@ -52,31 +55,34 @@ class Reconciler:
         self._woken.set()
 
     async def run(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop`; then give what is in flight a moment to end, and leave the rest to its lease."""
         beat = asyncio.create_task(self._heartbeat())
         try:
             while not self._stopping:
                 await self._woken.wait()
                 self._woken.clear()
                 await self._claim()
+            await self._drain()
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
 
-    async def stop(self) -> None:
-        """Take no new work, give what is in flight a moment to end, and leave the rest to its lease."""
+    def stop(self) -> None:
+        """Take no new work. `run` returns once what is in flight has ended."""
         self._stopping = True
         self._woken.set()
+
+    async def _drain(self) -> None:
         tasks = [task for _, task in self._working.values()]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=5)
+            _, late = await asyncio.wait(tasks, timeout=_GRACE)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
     @property
     def idle(self) -> bool:
-        return not self._working
+        return not (self._working or self._woken.is_set())
 
     async def _claim(self) -> None:
         while not self._stopping and (room := _IN_FLIGHT - len(self._working)) > 0:
@@ -88,8 +94,13 @@ class Reconciler:
             if not leases:
                 return
             for lease in leases:
-                task = asyncio.create_task(self._work(lease))
-                self._working[lease.key] = (lease, task)
+                self._begin(lease)
+
+    def _begin(self, lease: Lease) -> None:
+        """One pass at a time for each deployment: where an earlier one has lost its lease, it ends here."""
+        if lease.key in self._working:
+            self._working[lease.key][1].cancel()
+        self._working[lease.key] = (lease, asyncio.create_task(self._work(lease)))
 
     async def _heartbeat(self) -> None:
         """Keep the leases of what is in flight; what lost its lease is stopped. The snapshot comes before the query."""
@@ -109,48 +120,65 @@ class Reconciler:
                     task.cancel()
 
     async def _work(self, lease: Lease) -> None:
-        again: float | None = 1.0
         try:
-            again = await self._pass(lease)
-            self._faults.pop(lease.key, None)
+            again = await self._again(lease)
+            due_at = None if again is None else self._clock.now() + timedelta(seconds=again)
+            await self._store.release(lease, due_at)
         except FenceLost:
             log.warning("lease lost", deployment=lease.key)
-            return
+        except Exception:
+            log.exception("cannot give work back; its lease ends by itself", deployment=lease.key,
+                          reference=reference())  # fmt: skip
+        finally:
+            if self._working.get(lease.key, (None,))[0] is lease:
+                del self._working[lease.key]
+            self._woken.set()
+
+    async def _again(self, lease: Lease) -> float | None:
+        """One pass; seconds until the next look, or None. Raises FenceLost."""
+        try:
+            again = await self._pass(lease)
+        except FenceLost:
+            raise
         except (ServerFault, ArtifactProblem) as fault:
-            again = self._later(lease.key)
+            again = await self._later(lease.key)
             log.warning("server fault", deployment=lease.key, why=str(fault), again=again)
         except Exception:
-            again = self._later(lease.key)
+            again = await self._later(lease.key)
             log.exception("pass failed", deployment=lease.key, reference=reference(), again=again)
-        finally:
-            self._working.pop(lease.key, None)
-            self._woken.set()
-        await self._release(lease, again)
+        else:
+            self._faults.pop(lease.key, None)
+        return again
 
-    def _later(self, key: str) -> float:
+    async def _later(self, key: str) -> float | None:
+        """The wait after a fault: longer each time in a row, but never beyond the stage's deadline."""
         count = self._faults[key] = self._faults.get(key, -1) + 1
-        return _BACKOFF[min(count, len(_BACKOFF) - 1)]
-
-    async def _release(self, lease: Lease, again: float | None) -> None:
-        due_at = None if again is None else self._clock.now() + timedelta(seconds=again)
-        await self._store.release(lease, due_at)
+        wait = _BACKOFF[min(count, len(_BACKOFF) - 1)]
+        facts = await self._service.facts(key)
+        return wait if facts is None or facts.deployment is None else self._until(wait, facts.deployment, facts)
 
     async def _pass(self, lease: Lease) -> float | None:
-        """Take one deployment as far as it goes; seconds until the next look, or None."""
-        seen = s.Observed()
-        facts = await self._service.facts(lease.key)
+        """Take one deployment as far as it goes; seconds until the next look, or None.
+
+        The facts are read again after every step: what a person decided meanwhile counts from then on, and what was
+        seen under another intent is seen again.
+        """
+        seen, before = s.Observed(), None
         for _ in range(_STEPS):
+            facts = await self._service.facts(lease.key)
             if facts is None or facts.deployment is None:
                 return None
+            seen = seen if _intent(facts.deployment) == before else s.Observed()
+            before = _intent(facts.deployment)
             step = s.next_step(facts.deployment, seen, facts, self._poll)
             if isinstance(step, s.Wait):
                 return self._until(step.seconds, facts.deployment, facts)
-            if isinstance(step, Outcome):
-                if not await self._service.observe(lease.key, step, lease):
-                    return self._poll
-                facts = await self._service.facts(lease.key)
-                continue
-            seen, facts = await self._perform(step, seen, facts, lease)
+            if not isinstance(step, Outcome):
+                seen = await self._perform(step, seen, facts, lease)
+            elif step in seen.fruitless:
+                return self._until(self._poll, facts.deployment, facts)
+            elif not await self._service.observe(lease.key, step, lease):
+                seen = replace(seen, fruitless=(*seen.fruitless, step))
         raise RuntimeError(f"{lease.key} did not come to rest in {_STEPS} steps")
 
     def _until(self, seconds: float | None, d: Deployment, facts: Facts) -> float | None:
@@ -161,18 +189,22 @@ class Reconciler:
         left = max(0.0, (deadline - facts.now).total_seconds())
         return left if seconds is None else min(seconds, left)
 
-    async def _perform(
-        self, effect: s.Effect, seen: s.Observed, facts: Facts, lease: Lease
-    ) -> tuple[s.Observed, Facts | None]:
+    async def _perform(self, effect: s.Effect, seen: s.Observed, facts: Facts, lease: Lease) -> s.Observed:
+        """`seen` with what came of the effect. One that is refused for good fails the stage."""
         try:
             seen = await self._effects.perform(effect, seen, facts)
         except (ServerFault, ArtifactProblem) as fault:
             if (isinstance(fault, ServerFault) and fault.temporary) or not _fails_by_it(facts):
                 raise
             await self._service.observe(lease.key, StepFailed(str(fault), _region(effect)), lease)
-            return s.Observed(), await self._service.facts(lease.key)
+            return s.Observed()
         log.debug("performed", deployment=lease.key, effect=type(effect).__name__)
-        return seen, facts
+        return seen
+
+
+def _intent(d: Deployment) -> tuple[object, ...]:
+    """What effects are for: when it changes, what was seen before may be of an act that is over."""
+    return d.stage, d.nonce, d.order, d.verification and d.verification.run
 
 
 def _fails_by_it(facts: Facts) -> bool:

@@ -152,6 +152,8 @@ class Observed:
     withdrawn: bool = False
     copied: ArtifactCopied | None = None
     package: PackageSigned | None = None
+    fruitless: tuple[Outcome, ...] = ()
+    """Outcomes of this pass that led to nothing: what else was seen comes next."""
 
 
 POLL_SLOW = 15.0
@@ -193,11 +195,11 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
         case Stage.DEPLOYING:
             return _deploying(d, seen, poll)
         case Stage.DISTRIBUTING:
-            return _distributing(d, seen, d_release(d), tuple(d.regions), poll)
+            return _distributing(d, seen, dict.fromkeys(d.regions, d_release(d)), poll)
         case Stage.ROLLING_BACK:
             return _rolling_back(d, seen, poll)
         case _:
-            return _duties(d, seen, facts)
+            return _duties(d, seen, facts, poll)
 
 
 def _unseen(place: str, seen: Observed, poll: float) -> Look | Wait | None:
@@ -386,20 +388,21 @@ def _come_to(runs: ComponentState, region: str, release: Release, poll: float) -
             return Wait(poll)
 
 
-def _distributing(d: Deployment, seen: Observed, release: Release, regions: tuple[str, ...], poll: float) -> Step:
-    """Each region's distribution as it should be; then what its mainframes have come to."""
-    for region in regions:
+def _distributing(d: Deployment, seen: Observed, releases: Mapping[str, Release], poll: float) -> Step:
+    """Each region's distribution as it should be; then what its mainframes have come to. None waits for another."""
+    away: Wait | None = None
+    for region, release in releases.items():
         place = omega(region)
-        if place in seen.distributions:
-            continue
         if place in seen.away:
-            return Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
-        return Distribute(place, release, d.hold is not None, d.order)
-    for region in regions:
-        fleet = fleet_of(region, seen.distributions[omega(region)])
-        if _is_news(fleet, d):
+            away = Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
+        elif place not in seen.distributions:
+            return Distribute(place, release, d.hold is not None, d.order)
+    for region in releases:
+        told = seen.distributions.get(omega(region))
+        fleet = fleet_of(region, told) if told else None
+        if fleet and _is_news(fleet, d) and fleet not in seen.fruitless:
             return fleet
-    return Wait(poll)
+    return away or Wait(poll)
 
 
 def fleet_of(region: str, state: DistributionState) -> FleetSeen:
@@ -419,17 +422,16 @@ def _is_news(fleet: FleetSeen, d: Deployment) -> bool:
 def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:
     if not d.restore:
         return _withdraw(d, seen, poll)
-    for region, ref in d.restore:
-        if not is_restored(d, region):
-            return _switch(d, omega(region), region, restored_release(d, ref), seen, poll)
-    release = restored_release(d, d.restore[0][1])
-    for region, ref in d.restore:
-        place = omega(region)
-        if place not in seen.distributions:
-            if place in seen.away:
-                return Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
-            return Distribute(place, restored_release(d, ref), False, d.order)
-    return _distributing(d, seen, release, tuple(region for region, _ in d.restore), poll)
+    releases = {region: restored_release(d, ref) for region, ref in d.restore}
+    waiting: Wait | None = None
+    for region, release in releases.items():
+        if is_restored(d, region):
+            continue
+        step = _switch(d, omega(region), region, release, seen, poll)
+        if not isinstance(step, Wait):
+            return step
+        waiting = step
+    return waiting or _distributing(d, seen, releases, poll)
 
 
 def restored_release(d: Deployment, ref: ReleaseRef | None) -> Release:
@@ -451,10 +453,10 @@ def _withdraw(d: Deployment, seen: Observed, poll: float) -> Step:
     return Withdraw(PUBLIC, d.slot)
 
 
-def _duties(d: Deployment, seen: Observed, facts: Facts) -> Step:
+def _duties(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     if has_duty(d):
         if d.baseline_due:
-            return _baseline(d, seen, facts.lane, POLL_SLOW) or BaselineRuns()
+            return _baseline(d, seen, facts.lane, poll) or BaselineRuns()
         return _withdraw(d, seen, POLL_SLOW)
     if watched(d, facts.now):
         return _watch(d, seen)
