@@ -92,10 +92,10 @@ class App:
         """Take no new work, let what is in flight end, and close."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        await self.reconciler.stop()
-        await self.notifier.stop()
+        self.reconciler.stop()
+        self.notifier.stop()
         await asyncio.gather(*self._tasks)
-        await self.checkpoints.write()
+        await self._checkpoint()
         await self.parts.agents.close()
         await self.parts.store.close()
         log.info("stopped")

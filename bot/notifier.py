@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -21,6 +21,9 @@ log = structlog.get_logger("ashat.notifier")
 EDIT_GAP = 3.0
 """Seconds between two edits of one card: what readers and the platforms' rate limits bear."""
 _BATCH = 50
+_GRACE = 5.0
+"""Seconds that messages under way get when the program stops."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _PATIENCE = (2.0, 5.0, 15.0, 60.0)
 """Seconds before a platform that is away is tried again."""
 
@@ -41,6 +44,7 @@ class Notifier:
         self._again: set[str] = set()
         self._edited: dict[tuple[str, str], datetime] = {}
         self._away: dict[str, int] = {}
+        self._not_before: dict[str, datetime] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._stopping = False
 
@@ -52,7 +56,7 @@ class Notifier:
         return self._channels.get(address.partition(":")[0])
 
     async def run(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop`; then send what is under way, and leave the rest to the next start."""
         while not self._stopping:
             await self._woken.wait()
             self._woken.clear()
@@ -63,45 +67,48 @@ class Notifier:
                 continue
             for address in waiting:
                 self._start(address)
+        await self._drain()
 
-    async def stop(self) -> None:
-        """Send what is under way, and leave the rest to the next start."""
+    def stop(self) -> None:
+        """Begin nothing new. `run` returns once what is being sent has been."""
         self._stopping = True
         self._woken.set()
+
+    async def _drain(self) -> None:
         for timer in self._timers:
             timer.cancel()
         if self._writers:
-            _, late = await asyncio.wait(self._writers.values(), timeout=5)
+            _, late = await asyncio.wait(self._writers.values(), timeout=_GRACE)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
     @property
     def idle(self) -> bool:
-        return not self._writers
+        return not (self._writers or self._woken.is_set())
 
     def _start(self, address: str) -> None:
-        if self.channel_of(address) is None:
+        if self._stopping or self.channel_of(address) is None:
             return  # its platform is not switched on in this process; what waits for it stays in the store
         if address in self._writers:
             self._again.add(address)
-            return
-        task = asyncio.create_task(self._write(address))
-        self._writers[address] = task
-        task.add_done_callback(lambda _: self._ended(address))
-
-    def _ended(self, address: str) -> None:
-        del self._writers[address]
-        if address in self._again and not self._stopping:
-            self._again.discard(address)
-            self._woken.set()
-
-    def _later(self, seconds: float) -> None:
-        timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)
-        self._timers = {old for old in self._timers if not old.cancelled() and old.when() > timer.when() - seconds}
-        self._timers.add(timer)
+        elif self._clock.now() >= self._not_before.get(address, _LONG_AGO):
+            self._writers[address] = asyncio.create_task(self._write(address))
 
     async def _write(self, address: str) -> None:
+        """Bring one channel up to date, as its only writer."""
+        try:
+            await self._bring_up(address)
+        except Exception:
+            log.exception("cannot bring channel up to date", channel=address, reference=reference())
+            self._wait(address, _PATIENCE[-1])
+        finally:
+            del self._writers[address]
+            if address in self._again:
+                self._again.discard(address)
+                self._woken.set()
+
+    async def _bring_up(self, address: str) -> None:
         channel = self.channel_of(address)
         assert channel is not None
         try:
@@ -115,10 +122,18 @@ class Notifier:
             count = self._away[address] = self._away.get(address, -1) + 1
             wait = down.retry_after or _PATIENCE[min(count, len(_PATIENCE) - 1)]
             log.warning("channel away", channel=address, why=str(down), again=wait)
-            self._later(wait)
-        except Exception:
-            log.exception("cannot bring channel up to date", channel=address, reference=reference())
-            self._later(_PATIENCE[-1])
+            self._wait(address, wait)
+
+    def _wait(self, address: str, seconds: float) -> None:
+        """Leave the channel alone for a while, whoever wakes this: the platform asked for it, or needs it."""
+        self._not_before[address] = self._clock.now() + timedelta(seconds=seconds)
+        self._later(seconds)
+
+    def _later(self, seconds: float) -> None:
+        """Look again by then. The timer's job looks too, so one that is early or lost does no harm."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)
+        now = asyncio.get_running_loop().time()
+        self._timers = {old for old in self._timers if old.when() > now} | {timer}
 
     async def _cards(self, channel: Channel, address: str) -> None:
         """Every card that does not show the newest version; the latest state wins."""
@@ -126,24 +141,34 @@ class Notifier:
             wait = self._wait_for(row)
             if wait > 0:
                 self._later(wait)
-                continue
-            drawn = await self._viewer.card(row.deployment)
-            if drawn is None:
-                continue
-            card, version = drawn
-            if row.reference is None:
-                reference_ = await channel.post_card(address, card, nonce=f"{row.deployment}@{address}")
             else:
-                reference_ = await channel.edit_card(address, row.reference, card)
-            await self._store.shown(address, row.deployment, reference_, version)
-            self._edited[(address, row.deployment)] = self._clock.now()
-            log.debug("card shown", channel=address, deployment=row.deployment, version=version)
+                await self._show(channel, row)
+
+    async def _show(self, channel: Channel, row: CardRow) -> str | None:
+        """Draw it as it is now, and give the message's reference; None where there is no such deployment."""
+        address, key = row.channel, row.deployment
+        drawn = await self._viewer.card(key)
+        if drawn is None:
+            return None
+        card, version = drawn
+        if row.reference is None:
+            shown = await channel.post_card(address, card, nonce=f"{key}@{address}")
+        else:
+            shown = await channel.edit_card(address, row.reference, card)
+        await self._store.shown(address, key, shown, version)
+        self._edited[(address, key)] = self._clock.now()
+        log.debug("card shown", channel=address, deployment=key, version=version)
+        return shown
 
     def _wait_for(self, row: CardRow) -> float:
-        edited = self._edited.get((row.channel, row.deployment))
+        card = (row.channel, row.deployment)
+        edited = self._edited.get(card)
         if edited is None or row.reference is None:
             return 0.0
-        return (self._gap - (self._clock.now() - edited)).total_seconds()
+        wait = (self._gap - (self._clock.now() - edited)).total_seconds()
+        if wait <= 0:
+            del self._edited[card]
+        return wait
 
     async def _messages(self, channel: Channel, address: str) -> None:
         while queue := await self._store.outbox(address, _BATCH):
@@ -152,27 +177,42 @@ class Notifier:
                 await self._store.sent([item.number], self._clock.now())
 
     async def _send(self, channel: Channel, address: str, item: Queued) -> None:
-        message, nonce = item.message, f"outbox-{item.number}"
+        message = item.message
         if message.expires_at is not None and message.expires_at <= self._clock.now():
             log.info("message expired", channel=address, number=item.number)
-            return
-        person = self._people.get(message.person) if message.person else None
-        match message.kind:
-            case "milestone" | "broadcast":
-                await self._to_thread(channel, address, item, nonce)
-            case "line":
-                await channel.post(address, message.card, nonce)
-            case "direct" if person is not None:
-                await channel.direct(person, message.card, nonce)
-            case "reply" if person is not None:
-                await channel.whisper(address, person, message.card, nonce)
-            case _:
-                log.warning("nobody to tell", channel=address, number=item.number, person=message.person)
+        elif message.kind in ("direct", "reply"):
+            await self._to_person(channel, address, item)
+        elif message.kind == "line":
+            await channel.post(address, message.card, _nonce(item))
+        else:
+            await self._to_thread(channel, address, item)
 
-    async def _to_thread(self, channel: Channel, address: str, item: Queued, nonce: str) -> None:
+    async def _to_person(self, channel: Channel, address: str, item: Queued) -> None:
+        """To one person alone. One who cannot be reached does not hold up the channel: its card and thread tell it too."""
+        message = item.message
+        person = self._people.get(message.person or "")
+        if person is None:
+            log.warning("nobody to tell", channel=address, number=item.number, person=message.person)
+            return
+        try:
+            if message.kind == "reply":
+                await channel.whisper(address, person, message.card, _nonce(item))
+            else:
+                await channel.direct(person, message.card, _nonce(item))
+        except ChannelGone as gone:
+            log.warning("person not reached", number=item.number, person=person.id, why=str(gone))
+
+    async def _to_thread(self, channel: Channel, address: str, item: Queued) -> None:
+        """Into the thread of the deployment's card, which is posted first where it is not there yet."""
         message = item.message
         row = await self._store.card(address, message.deployment or "")
-        if row is None or row.reference is None:
-            await channel.post(address, message.card, nonce)
-            return
-        await channel.reply(address, row.reference, message.card, nonce, broadcast=message.kind == "broadcast")
+        card = None if row is None else row.reference or await self._show(channel, row)
+        if card is None:
+            await channel.post(address, message.card, _nonce(item))
+        else:
+            await channel.reply(address, card, message.card, _nonce(item), broadcast=message.kind == "broadcast")
+
+
+def _nonce(item: Queued) -> str:
+    """The same for each try, so that a platform can tell a repeated message from a new one."""
+    return f"outbox-{item.number}"
