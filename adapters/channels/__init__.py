@@ -1,0 +1,1 @@
+"""Chat platforms without a network."""
