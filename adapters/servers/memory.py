@@ -1,6 +1,6 @@
 """Servers in memory, for tests of the whole workflow: they keep and refuse what agents do, and tests script the rest.
 
-Nothing here waits. What is asked for is under way until the next look at the server, which finds it finished, unless
+Nothing here waits. What is asked for is under way until the next call to the server, which finds it finished, unless
 the server is `slow`.
 """
 

@@ -125,26 +125,26 @@ class MemoryAgent:
         return self._call("verify", lambda: self._public().runs.put(slot, wanted))
 
     async def report(self, slot: str, run: int) -> Report | None:
-        return self._call("report", lambda: self._public().runs.get(slot, run), look=True)
+        return self._call("report", lambda: self._public().runs.get(slot, run))
 
     async def distribute(self, release: Release, *, hold: bool, order: int) -> DistributionState:
         return self._call("distribute", lambda: self._omega().fleet.distribute(release, hold=hold, order=order))
 
     async def distribution(self, component: str) -> DistributionState | None:
-        return self._call("distribution", lambda: self._omega().fleet.distribution(component), look=True)
+        return self._call("distribution", lambda: self._omega().fleet.distribution(component))
 
     async def mainframes(self) -> Sequence[Registered]:
-        return self._call("mainframes", lambda: self._omega().fleet.registered(), look=True)
+        return self._call("mainframes", lambda: self._omega().fleet.registered())
 
     def statement(self, release: Release) -> dict[str, Any]:
         return release_statement(self._signer, release)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _call(self, method: str, act: Callable[[], T], *, look: bool = False) -> T:
+    def _call(self, method: str, act: Callable[[], T]) -> T:
         if self._is_down or self._is_cut(method, "before"):
             raise self._unreachable()
-        if (look or method == "state") and not self._is_slow:
+        if not self._is_slow:
             self.settle()
         answer = act()
         if self._is_cut(method, "after"):
