@@ -118,7 +118,7 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.Paused(why, automatic, order):
             return replace(d, hold=Hold(None if automatic else by, why, at), order=order)
         case e.Resumed(order):
-            return replace(d, hold=None, order=order)
+            return replace(d, hold=None, order=order, resumed_at=at)
         case e.RollbackStarted():
             return _rolling_back(d, event, by)
         case e.RegionRestored(region):
@@ -201,7 +201,7 @@ def _mainframe(d: Deployment, event: e.MainframeChanged, at: datetime) -> Deploy
 
 def _failed(d: Deployment, failed_in: Stage, why: str, region: str | None) -> Deployment:
     stage = Stage.ROLLBACK_FAILED if failed_in is Stage.ROLLING_BACK else Stage.FAILED
-    failed = replace(d, stage=stage, failed_in=failed_in, failure=why)
+    failed = replace(d, stage=stage, failed_in=failed_in, failure=why, hold=None)
     if region:
         return place(failed, omega(region), observed="failed", error=why)
     if failed_in is Stage.STAGING:

@@ -215,6 +215,8 @@ class Deployment:
     hold: Hold | None = None
     order: int = 0
     """Rises with each hold and resume; OMEGA refuses a lower one."""
+    resumed_at: datetime | None = None
+    """When its last hold ended: what was held is late only from then on."""
     failed_in: Stage | None = None
     failure: str | None = None
     ended_why: str | None = None
@@ -245,6 +247,11 @@ class Deployment:
     def touched(self) -> bool:
         """Whether any OMEGA was asked to run it."""
         return any(place.server != PUBLIC for place in self.placements)
+
+    @property
+    def moving_since(self) -> datetime:
+        """Since when the present stage goes on without a hold: its deadlines count from here."""
+        return max(self.stage_since, self.resumed_at or self.stage_since)
 
     def placement(self, server: str) -> Placement | None:
         return next((place for place in self.placements if place.server == server), None)

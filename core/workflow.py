@@ -159,7 +159,7 @@ def due(d: Deployment, policy: Policy) -> datetime | None:
     """The next deadline of the present stage, which comes back as Elapsed."""
 
     def after(seconds: float) -> datetime:
-        return d.stage_since + timedelta(seconds=seconds)
+        return d.moving_since + timedelta(seconds=seconds)
 
     match d.stage:
         case Stage.PLANNED | Stage.STAGING:
@@ -183,7 +183,7 @@ def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
         return None
     if d.stage is Stage.VERIFYING:
         return verify.timed_out(d, facts)
-    limit = say.duration((deadline - d.stage_since).total_seconds())
+    limit = say.duration((deadline - d.moving_since).total_seconds())
     return (Failed(d.stage, f"{d.stage.words} was not finished within {limit}: {_missing(d)}"),)
 
 
@@ -194,6 +194,8 @@ def _missing(d: Deployment) -> str:
             return "the artifact was not copied from ALPHA"
         case Stage.STAGING:
             return "the slot on Public did not become healthy"
+        case Stage.ROLLING_BACK if not d.restore:
+            return "the slot on Public was not withdrawn"
         case Stage.DISTRIBUTING:
             return "OMEGA did not take the distribution on"
         case _:

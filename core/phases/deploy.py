@@ -100,6 +100,8 @@ def region_healthy(outcome: RegionHealthy, d: Deployment) -> tuple[DeploymentEve
     """A region runs the release; when all do, the distribution begins."""
     if d.stage is not Stage.DEPLOYING or outcome.generation != d.generation:
         return None
+    if is_switched(d, outcome.region):
+        return ()
     switched = RegionSwitched(outcome.region, outcome.url)
     missing = [region for region in d.regions if not is_switched(d, region) and region != outcome.region]
     return (switched,) if missing else (switched, DistributionStarted(d.regions))
@@ -127,12 +129,17 @@ def fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[Deploym
         return changes
     if not waiting and bad:
         return (*changes, Failed(Stage.DISTRIBUTING, failures(bad)))
-    if not waiting:
+    if not waiting and d.hold is None:
         return (*changes, Completed(facts.now + timedelta(seconds=facts.policy.watch)))
-    if len(bad) >= facts.policy.max_failed_mainframes and d.hold is None:
+    if len(bad) >= facts.policy.max_failed_mainframes and d.hold is None and any(map(_is_failure, changes)):
         why = f"{say.count(len(bad), 'mainframe')} failed: {failures(bad)}"
         return (*changes, Paused(why, automatic=True, order=d.order + 1))
     return changes
+
+
+def _is_failure(event: DeploymentEvent) -> bool:
+    """Only a new failure trips the threshold: after a person's resume the known ones do not trip it again."""
+    return isinstance(event, MainframeChanged) and event.status == "failed"
 
 
 def failures(bad: list[Mainframe]) -> str:
@@ -165,7 +172,8 @@ def _judged(row: FleetRow, old: Mainframe | None, d: Deployment, facts: Facts) -
     late = f"no receipt within {say.duration(facts.policy.receipt_timeout)}"
     if old.status == "failed" and old.error == late:
         return FleetRow(row.name, row.owner, row.tier, "failed", late)
-    if old.status == "waiting" and (facts.now - old.since).total_seconds() >= facts.policy.receipt_timeout:
+    since = max(old.since, d.moving_since)
+    if old.status == "waiting" and (facts.now - since).total_seconds() >= facts.policy.receipt_timeout:
         return FleetRow(row.name, row.owner, row.tier, "failed", late)
     return row
 
