@@ -40,8 +40,8 @@ def host_endpoints(host: Host, about: Callable[[], wire.About]) -> tuple[Endpoin
     )
 
 
-def artifact_endpoints(host: Host) -> tuple[Endpoint, ...]:
-    """Uploads that can be resumed, and what mainframes download."""
+def upload_endpoints(host: Host) -> tuple[Endpoint, ...]:
+    """Uploads that can be resumed."""
 
     async def offset(call: Call) -> Response:
         return Response(headers=_upload_headers(host, _digest(call)))
@@ -52,12 +52,6 @@ def artifact_endpoints(host: Host) -> tuple[Endpoint, ...]:
         await host.artifacts.append(digest, start, length, read_upload(call.request))
         return Response(status_code=204, headers=_upload_headers(host, digest))
 
-    async def download(call: Call) -> Response:
-        digest = _digest(call)
-        if not host.artifacts.complete(digest):
-            raise Refused("not_found", f"the artifact {digest[:12]}… is not complete on this host")
-        return FileResponse(host.artifacts.path(digest), media_type="application/octet-stream")
-
     return (
         Endpoint("HEAD", _ARTIFACT, "How much of an artifact is here: Upload-Offset and Upload-Complete", offset),
         Endpoint(
@@ -67,15 +61,19 @@ def artifact_endpoints(host: Host) -> tuple[Endpoint, ...]:
             append,
             problems=(409, 413, 422, 507),
         ),
-        Endpoint(
-            "GET",
-            _ARTIFACT,
-            "A complete artifact, or the Range of it",
-            download,
-            callers=frozenset({"bot", "mainframe"}),
-            problems=(404,),
-        ),
     )
+
+
+def download_endpoint(host: Host) -> Endpoint:
+    """What the bot may read back. OMEGA has one of its own, which mainframes may ask too."""
+
+    async def download(call: Call) -> Response:
+        digest = _digest(call)
+        if not host.artifacts.complete(digest):
+            raise Refused("not_found", f"the artifact {digest[:12]}… is not complete on this host")
+        return FileResponse(host.artifacts.path(digest), media_type="application/octet-stream")
+
+    return Endpoint("GET", _ARTIFACT, "A complete artifact, or the Range of it", download, problems=(404,))
 
 
 def slot_endpoints(host: Host, withdrawn: Callable[[str], Awaitable[None]]) -> tuple[Endpoint, ...]:

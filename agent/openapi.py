@@ -133,19 +133,26 @@ class _Unasked:
 
 def whole_document() -> dict[str, Any]:
     """The document of all roles together, as it is kept beside the documentation."""
-    from agent.endpoints import artifact_endpoints, desired_endpoints, host_endpoints, slot_endpoints
+    from agent.endpoints import (
+        desired_endpoints,
+        download_endpoint,
+        host_endpoints,
+        slot_endpoints,
+        upload_endpoints,
+    )
     from agent.fleet.routes import fleet_endpoints
     from agent.verification_endpoints import verification_endpoints
 
     unasked: Any = _Unasked()
-    common = [*host_endpoints(unasked, unasked), *artifact_endpoints(unasked)]
+    common = [*host_endpoints(unasked, unasked), *upload_endpoints(unasked)]
     common.append(openapi_endpoint(common))
+    download = download_endpoint(unasked)
     desired = desired_endpoints(unasked)
     staging = [*slot_endpoints(unasked, unasked), *verification_endpoints(unasked, unasked)]
     by_role = {
-        "public": [*common, *desired, *staging],
+        "public": [*common, download, *desired, *staging],
+        "mainframe": [*common, download],
         "omega": [*common, *desired, *fleet_endpoints(unasked)],
-        "mainframe": common,
     }
     table: dict[Key, Endpoint] = {}
     roles: dict[Key, list[str]] = {}

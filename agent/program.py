@@ -24,7 +24,7 @@ from agent import __version__
 from agent.app import build_app
 from agent.auth import Doorman
 from agent.endpoint import Endpoint
-from agent.endpoints import artifact_endpoints, desired_endpoints, host_endpoints, slot_endpoints
+from agent.endpoints import desired_endpoints, download_endpoint, host_endpoints, slot_endpoints, upload_endpoints
 from agent.host import Host
 from agent.openapi import openapi_endpoint
 from agent.settings import AgentSettings, SettingsError, bot_token_hash, split_address
@@ -122,10 +122,11 @@ def _doorman(settings: AgentSettings, environ: Mapping[str, str]) -> Doorman:
 async def _role(parts: Parts, running: AsyncExitStack) -> Sequence[Endpoint]:
     """The endpoints of this role. What one role alone needs is imported here, so that the others start fast."""
     host, settings = parts.host, parts.settings
-    common = (*host_endpoints(host, parts.about), *artifact_endpoints(host))
+    common = (*host_endpoints(host, parts.about), *upload_endpoints(host))
     match settings.role:
         case "public":
-            return (*common, *desired_endpoints(host), *await _verifying(parts, running))
+            staging = await _verifying(parts, running)
+            return (*common, download_endpoint(host), *desired_endpoints(host), *staging)
         case "omega":
             from agent.fleet.routes import fleet_endpoints
             from agent.fleet.start import open_fleet
@@ -134,7 +135,7 @@ async def _role(parts: Parts, running: AsyncExitStack) -> Sequence[Endpoint]:
             running.push_async_callback(fleet.close)
             return (*common, *desired_endpoints(host), *fleet_endpoints(fleet))
         case "mainframe":
-            return common
+            return (*common, download_endpoint(host))
     assert_never(settings.role)
 
 

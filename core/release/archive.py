@@ -231,6 +231,8 @@ def _tar_entries(stream: BinaryIO, allowance: _Allowance) -> Iterator[Entry]:
             yield Entry(_safe_path(member.name), kind, size, bool(member.mode & stat.S_IXUSR), data)
     if not source.ended_in_zeros:  # tarfile takes a broken header in the middle for the end
         raise ArchiveError("the archive has no end mark: it was cut off or damaged")
+    while source.read(_PIECE):  # to the checksum at the very end
+        continue
 
 
 def _tar_kind(member: tarfile.TarInfo) -> Kind:

@@ -1,0 +1,119 @@
+"""The agent's small parts, without processes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.changes import Changes
+from agent.crashes import Crashes
+from agent.settings import SettingsError, bot_token_hash, load_settings, parse_settings, split_address
+from agent.slots import read_env_file
+from agent.words import last_words
+from tests.agent.running import ROOT
+
+GOOD = 'role = "public"\nname = "p"\ndata = "data"\nallow_same_user = true\n'
+
+
+def test_crashes_are_left_alone_ever_longer_and_up_to_a_minute() -> None:
+    crashes, now, waits = Crashes(), 0.0, []
+    for _ in range(9):
+        crashes.fell("s", "it died", now)
+        assert crashes.down("s") == "it died"
+        wait = next(wait for wait in (0.5, 1, 2, 4, 8, 16, 32, 60) if crashes.due("s", now + wait))
+        assert not crashes.due("s", now + wait - 0.01)
+        waits.append(wait)
+        now += wait
+        crashes.rose("s", now)
+        assert crashes.down("s") is None
+        now += 1
+    assert waits == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    crashes.fell("s", "it died", now + 100)
+    assert crashes.due("s", now + 100.5), "after a minute of health it begins anew"
+    crashes.fell("t", "its host was restarted", now, at_once=True)
+    assert crashes.due("t", now)
+
+
+async def test_whoever_waits_for_a_change_wakes_up_with_it_or_at_the_time_out() -> None:
+    changes = Changes()
+    assert await changes.wait(0, 0.001) == 0
+    waiting = [asyncio.create_task(changes.wait(0, 30)) for _ in range(3)]
+    await asyncio.sleep(0)
+    changes.mark()
+    assert await asyncio.gather(*waiting) == [1, 1, 1]
+    assert await changes.wait(7, 30) == 1, "a number from before a restart"
+
+
+def test_last_words_are_printable_short_and_without_secrets(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_words(log, ()) == ""
+    lines = [f"line {number}" for number in range(5000)]
+    log.write_bytes(
+        "\n".join(lines).encode() + b"\n\x1b[2J\x1b]0;title\x07red\x1b[0m \xe2\x80\xaetxt\xff\n\npass=hunter22 7\n"
+    )
+    words = last_words(log, ["hunter22", "7"])
+    assert words.isprintable()
+    assert words.endswith("line 4999 | red  txt\ufffd | pass=••• 7")
+    assert len(words) <= 800
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (GOOD + "nme = 1\n", "line 5: nme: there is no such setting"),
+        (GOOD.replace('"public"', '"boss"'), "line 1: role: Input should be 'public', 'omega' or 'mainframe'"),
+        (GOOD + "[limits]\nkeep = -1\n", "line 6: limits.keep"),
+        (GOOD + '[front.routes]\na = "/"\nb = "/"\n', "front.routes: two components have the same prefix"),
+        (GOOD.replace("allow_same_user = true\n", ""), "slot_user: name the user"),
+        (GOOD + 'tls_key = "k"\n', "tls_certificate and tls_key go together"),
+        (GOOD + "slot_ports = [9, 8]\n", "line 5: slot_ports: the first port is above the last"),
+        (GOOD.replace("public", "mainframe"), "a mainframe needs [omega]"),
+        (GOOD + 'url = "http://user:pw@host/"\n', "line 5: url"),
+        (GOOD + "x = \n", "is not TOML"),
+    ],
+)
+def test_wrong_settings_are_named_with_their_line(text: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        parse_settings(text)
+    assert problem in str(error.value)
+
+
+def test_paths_are_relative_to_the_settings_and_the_token_comes_from_file_or_environment(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(GOOD + '[trust]\nbot_token_file = "token"\n')
+    settings = load_settings(tmp_path / "a.toml")
+    assert settings.data == tmp_path / "data"
+    assert settings.trust.bot_token_file == tmp_path / "token"
+    with pytest.raises(SettingsError, match="cannot read the token file"):
+        bot_token_hash(settings.trust, {})
+    (tmp_path / "token").write_text("sixteen-characters\n")
+    from_file = bot_token_hash(settings.trust, {})
+    assert from_file == bot_token_hash(settings.trust, {"ASHAT_AGENT_TOKEN": "sixteen-characters"})
+    with pytest.raises(SettingsError, match="shorter than 16"):
+        bot_token_hash(settings.trust, {"ASHAT_AGENT_TOKEN": "short"})
+    with pytest.raises(SettingsError, match="cannot read the settings"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_addresses_and_env_files(tmp_path: Path) -> None:
+    assert split_address("[::1]:80") == ("::1", 80)
+    (tmp_path / "env").write_text("# a\n\nA=1\nB = 'x = y'\nC=\"\n")
+    assert read_env_file(tmp_path / "env") == {"A": "1", "B": "x = y", "C": '"'}
+    assert read_env_file(None) == {}
+
+
+def test_an_agent_is_light_and_its_door_and_keeper_are_lighter() -> None:
+    heavy = (
+        "['sqlmodel', 'sqlalchemy', 'jsonschema', 'httpx', 'fastapi', 'apscheduler', 'slack_bolt', 'discord', 'bot']"
+    )
+    for module, banned in (
+        ("agent.program", heavy),
+        ("agent.frontdoor", "['pydantic', 'starlette', 'structlog', 'securesystemslib']"),
+        ("agent.keeper", "['asyncio', 'h11', 'pydantic']"),
+    ):
+        code = f"import sys, {module}; print([name for name in {banned} if name in sys.modules])"
+        found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == "[]", module
