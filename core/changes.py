@@ -13,6 +13,7 @@ from core.evolve import evolve, evolve_lane
 from core.facts import ASHAT, Facts
 from core.journal import Draft
 from core.ports import Change, Lease, Outbound, Settled
+from core.stages import Stage
 from core.state import Deployment, Lane, Server
 from core.steps import has_work
 
@@ -57,15 +58,21 @@ def change(
         outbox=tuple(outbox),
         follow=(after.home,) if fresh and after else (),
         settled=settled,
-        due=_due(after if moved else None, facts, lane_moved=lane is not facts.lane),
+        due=_due(after if moved else None, facts, turned=lane is not facts.lane or _place(before) != _place(after))
+        + tuple((other.key, facts.now) for other in facts.unfinished if servers),
         lease=lease,
     )
 
 
-def _due(after: Deployment | None, facts: Facts, *, lane_moved: bool) -> tuple[tuple[str, datetime | None], ...]:
-    """The deployment itself where there is work for it, and its siblings where the lane has changed under them."""
+def _due(after: Deployment | None, facts: Facts, *, turned: bool) -> tuple[tuple[str, datetime | None], ...]:
+    """The deployment itself where there is work for it, and its siblings where their turn may be another now."""
     own = ((after.key, facts.now if has_work(after, facts.now) else None),) if after else ()
-    return (*own, *((other.key, facts.now) for other in facts.siblings)) if lane_moved else own
+    return (*own, *((other.key, facts.now) for other in facts.siblings)) if turned else own
+
+
+def _place(d: Deployment | None) -> bool:
+    """Whether it stands in its component's queue, before others."""
+    return d is not None and d.stage is Stage.SCHEDULED and d.hold is None
 
 
 def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:

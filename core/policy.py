@@ -135,12 +135,16 @@ def queue(siblings: Iterable[Deployment]) -> list[Deployment]:
 
 
 def ahead(d: Deployment, lane: Lane, siblings: Sequence[Deployment]) -> Deployment | None:
-    """The deployment directly before `d`: the last in the queue ahead of it, else the holder of the lane."""
+    """The deployment directly before `d`: the last in the queue ahead of it, else the holder of the lane.
+
+    One that is held lets the others pass, so nothing is expected of it.
+    """
     others = [other for other in siblings if other.key != d.key]
     before = [
         other
         for other in queue(others)
-        if d.stage is not Stage.SCHEDULED or (other.stage_since, other.key) < (d.stage_since, d.key)
+        if other.hold is None
+        and (d.stage is not Stage.SCHEDULED or (other.stage_since, other.key) < (d.stage_since, d.key))
     ]
     if before:
         return before[-1]

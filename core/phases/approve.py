@@ -67,8 +67,8 @@ def _unmet(d: Deployment, facts: Facts) -> list[Refused]:
         found += _may_not_vote(d, facts)
     if not facts.regions:
         admins = names([person for person in facts.people if "admin" in person.roles])
-        why = f"OMEGA Server not configured; your vote was not counted. {admins} can: `deploy configure omega <url> <name>`"
-        found.append(Refused("no_omega", why))
+        can = f"{admins} can: `deploy configure omega <url> <name>`"
+        found.append(Refused("no_omega", f"OMEGA Server not configured; your vote was not counted. {can}"))
     return found if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL, Stage.FAILED) and found else []
 
 
@@ -108,17 +108,24 @@ def _vote(command: Approve, d: Deployment, facts: Facts) -> Verdict:
     kept = replace(d, votes=tuple(vote for vote in d.votes if not fell or vote.person not in fell[0].people))
     need = facts.policy.quorum_for(d.component)
     if facts.me.id in {vote.person for vote in kept.votes}:
-        return Decided(fell, (f"Your vote for {d.name} is counted already: {len(kept.votes)} of {need}",))
+        says = (f"Your vote for {d.name} is counted already: {len(kept.votes)} of {need}",)
+        return _at_quorum(kept, fell, says, facts)
     voted = Voted(facts.me.id, wanted.digest, wanted.run, wanted.fingerprint, in_words(wanted, d, facts))
-    after = replace(kept, votes=(*kept.votes, Vote(facts.me.id, facts.now, wanted.digest, wanted.run, voted.covers)))
+    vote = Vote(facts.me.id, facts.now, wanted.digest, wanted.run, voted.covers)
+    after = replace(kept, votes=(*kept.votes, vote))
+    count = f"Counted, {len(after.votes)} of {need}: {d.name}, {say.digest(d.digest)}, run {wanted.run}"
+    return _at_quorum(after, (*fell, voted), (count, voted.says), facts)
+
+
+def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tuple[str, ...], facts: Facts) -> Verdict:
+    """`events` alone where votes are missing; else the approval too, and the lane where it is free."""
     people = _counting(after, facts)
-    says = (f"Counted, {len(people)} of {need}: {d.name}, {say.digest(d.digest)}, run {wanted.run}", voted.says)
-    if len(people) < need:
-        return Decided((*fell, voted), says)
-    before = ahead(d, facts.lane, facts.siblings)
+    if len(people) < facts.policy.quorum_for(after.component):
+        return Decided(events, says)
+    before = ahead(after, facts.lane, facts.siblings)
     approved = Approved(people, before.name if before else None)
     taken = () if before or not lane_is_free(after, facts) else (lane_taken(after, facts),)
-    return Decided((*fell, voted, approved, *taken), (*says, _next(d, before)))
+    return Decided((*events, approved, *taken), (*says, _next(after, before)))
 
 
 def _next(d: Deployment, before: Deployment | None) -> str:
