@@ -18,7 +18,7 @@ from core.phases.rollback import in_words
 from core.policy import approvers
 from core.ports import Kind, Outbound
 from core.stages import Stage
-from core.state import Deployment
+from core.state import Check, Deployment
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -104,11 +104,15 @@ def failed_checks(d: Deployment) -> tuple[str, ...]:
     checks = d.verification.checks if d.verification else ()
     if not any(check.bad for check in checks):
         return (f"❌ {d.failure}",) if d.failure else ()
-    return tuple(
-        f"❌ {check.name}: expected {check.expected}, got {check.seen}" + (f" at {check.where}" if check.where else "")
-        for check in checks
-        if check.bad
-    )
+    return tuple(_failed_check(check) for check in checks if check.bad)
+
+
+def _failed_check(check: Check) -> str:
+    if check.state in ("skipped", "not_applicable"):
+        why = check.warning or check.seen
+        return f"❌ {check.name}: required, and {check.state.replace('_', ' ')}" + (f": {why}" if why else "")
+    where = f" at {check.where}" if check.where else ""
+    return f"❌ {check.name}: expected {check.expected}, got {check.seen}{where}"
 
 
 def _next_vote(d: Deployment) -> str:

@@ -77,7 +77,7 @@ class Check:
     timeout: float
     options: dict[str, Any] = field(default_factory=dict)
     required: bool = True
-    """A minimum of the component: not applicable counts as failed."""
+    """A minimum of the component: it must have run and passed."""
     state: CheckResult = "waiting"
     expected: str | None = None
     seen: str | None = None
@@ -91,7 +91,7 @@ class Check:
 
     @property
     def bad(self) -> bool:
-        return self.state in ("failed", "timed_out") or (self.required and self.state == "not_applicable")
+        return self.state in ("failed", "timed_out") or (self.required and self.final and self.state != "passed")
 
 
 @dataclass(frozen=True, slots=True)

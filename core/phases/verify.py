@@ -90,7 +90,8 @@ def seen(outcome: ChecksSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEv
     if d.stage is not Stage.VERIFYING or run is None or run.run != outcome.run:
         return None
     open_checks = {check.name for check in run.checks if not check.final}
-    new = tuple(result for result in outcome.results if result.name in open_checks and result.state in FINAL)
+    results = {result.name: result for result in outcome.results if result.state in FINAL}
+    new = tuple(result for name, result in results.items() if name in open_checks)
     after = _with(run, new)
     if not all(check.final for check in after.checks):
         return new
