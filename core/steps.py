@@ -308,6 +308,8 @@ def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | 
     if blind := _unseen(PUBLIC, seen, poll):
         return blind
     runs = _component(PUBLIC, d.component, seen)
+    if wanted.digest is None and (runs is None or runs.wanted is None):
+        return None
     if runs is not None and runs.generation >= wanted.generation:
         return Wait(poll) if runs.status == "switching" else None
     if wanted.digest is not None and (PUBLIC, wanted.digest) not in seen.uploaded:
@@ -479,8 +481,10 @@ def _health(d: Deployment, place: str, region: str, seen: Observed) -> HealthSee
     if place in seen.away:
         return HealthSeen(region, False, f"OMEGA {region} does not answer: {seen.away[place]}")
     runs = _component(place, d.component, seen)
+    if runs is not None and (runs.wanted != d.digest or runs.status == "switching"):
+        return HealthSeen(region, True)  # another deployment is changing it, and tells how that goes
     if runs is None or runs.running != d.digest:
-        return HealthSeen(region, True)
+        return HealthSeen(region, False, f"OMEGA {region} no longer runs {d.name}")
     if runs.status == "healthy":
         return HealthSeen(region, True)
     return HealthSeen(region, False, f"OMEGA {region}: {runs.error or runs.status}")
