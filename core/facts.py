@@ -27,7 +27,7 @@ class AlphaFacts:
     """Why there is no manifest, in a sentence."""
     nearest: tuple[str, ...] = ()
     tested: bool = False
-    """Whether `ashat alpha test` ever recorded that this update passed there; the digest is compared once it is fixed."""
+    """Whether `ashat alpha test` ever recorded a pass of this update; the digest is compared once it is fixed."""
     active_by_asker: int = 0
     staged_bytes: int = 0
     """Of the asker's deployments that have not ended."""

@@ -14,8 +14,12 @@ def does_not_fit(d: Deployment, facts: Facts, wanted: str) -> Refused:
     helps = f"`deploy {HELPS[d.stage].format(id=d.name)}`"
     if d.stage in (Stage.REJECTED, Stage.CANCELLED, Stage.ROLLED_BACK, Stage.ROLLING_BACK) and d.ended_by:
         at = say.clock(d.stage_since, facts.me.time_zone, facts.now)
-        did = {"rolling_back": "is rolling back", "rolled_back": "rolled back"}.get(d.stage, d.stage.words)
-        return Refused("too_late", f"Too late: {facts.name_of(d.ended_by)} {did} {d.name} at {at}. {helps}")
+        by = facts.name_of(d.ended_by)
+        if d.stage is Stage.ROLLING_BACK:
+            return Refused("too_late", f"Too late: {by} is rolling {d.name} back since {at}. {helps}")
+        return Refused("too_late", f"Too late: {by} {d.stage.words} {d.name} at {at}. {helps}")
+    if d.stage is Stage.ROLLBACK_FAILED:
+        return Refused("stage", f"{d.name}'s rollback failed, so it cannot {wanted} now. {helps} tries it again")
     if d.stage is Stage.FAILED and d.failed_in is not None:
         return Refused("stage", f"{d.name} failed in {d.failed_in.words}, so it cannot {wanted} now. {helps_failed(d)}")
     return Refused("stage", f"{d.name} is {d.stage.words}, so it cannot {wanted} now. {helps}")
@@ -28,6 +32,14 @@ def helps_failed(d: Deployment) -> str:
     if d.touched:
         return f"`deploy retry {d.name}`, or `deploy rollback {d.name}`"
     return f"`deploy retry {d.name}`, or `deploy cancel {d.name}`"
+
+
+def way_out(d: Deployment) -> str:
+    """The command that ends a deployment, so that something else can take its place."""
+    if d.stage is Stage.ROLLING_BACK:
+        return f"`deploy status {d.name}`"
+    undone = d.touched or d.stage is Stage.ROLLBACK_FAILED
+    return f"`deploy {'rollback' if undone else 'cancel'} {d.name}`"
 
 
 def stale_click(d: Deployment, seen: Seen | None, facts: Facts) -> Refused | None:

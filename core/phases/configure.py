@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from core.commands import Configure
 from core.events import ServerConfigured
 from core.facts import Decided, Facts, Refused, Verdict
+from core.phases.common import way_out
 from core.policy import Policy
 from core.ports import Probe
 from core.stages import Stage
@@ -80,10 +81,13 @@ def _in_use(command: Configure, region: str, unfinished: tuple[Deployment, ...])
     for d in unfinished:
         row = d.placement(place)
         there = row is not None and row.observed not in ("withdrawn", "restored")
-        on_its_way = command.role == "omega" and d.stage in (Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING)
+        on_its_way = command.role == "omega" and (
+            d.stage in (Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING)
+            or (d.touched and d.stage is Stage.ROLLING_BACK)
+        )
         if there or on_its_way or (command.role == "public" and d.stage in (Stage.PLANNED, Stage.STAGING)):
             which = "Public" if command.role == "public" else f"OMEGA {region}"
-            why = f"{d.name} ({d.stage.words}) has something on {which}. Finish it, or `deploy cancel {d.name}`, first"
+            why = f"{d.name} ({d.stage.words}) has something on {which}. Finish it, or {way_out(d)}, first"
             return Refused("in_use", why)
     return None
 

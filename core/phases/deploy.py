@@ -1,4 +1,4 @@
-"""OMEGA and its mainframes: packaging, the switch of each region, the distribution, completion, and the watch after it."""
+"""OMEGA and its mainframes: packaging, each region's switch, the distribution, completion, and the watch after it."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from core.commands import Push, spec_named
 from core.events import ArtifactFixed, DeploymentEvent, Failed, Pushed, Staged
 from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Refused, SlotHealthy, StepFailed, Verdict
 from core.phases import verify
+from core.phases.common import way_out
 from core.policy import CheckRule, Policy, names, who_may
 from core.release.manifest import Manifest
 from core.stages import Stage
@@ -66,7 +67,7 @@ def _not_now(command: Push, facts: Facts) -> Refused | None:
         return Refused(
             "exists",
             f"Deployment session already exists: {before.name} is {before.stage.words} "
-            f"({facts.name_of(before.pusher)}). `deploy cancel {before.id}`, or push under another id",
+            f"({facts.name_of(before.pusher)}). {way_out(before)}, or push under another id",
         )
     if any(ref.id == command.id for ref in facts.lane.releases):
         return Refused(

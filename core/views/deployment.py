@@ -12,7 +12,7 @@ from core.facts import Facts
 from core.phases.approve import in_words
 from core.phases.push import estimate
 from core.policy import approvers, covers, gates, names, undone, votes_that_count
-from core.stages import Act, Stage, legal
+from core.stages import MOVING, Act, Stage, legal
 from core.state import PUBLIC, Check, Deployment, Mainframe
 
 
@@ -62,7 +62,7 @@ def deployment_card(d: Deployment, facts: Facts, zone: str, progress: Progress |
         title,
         lines,
         buttons(d),
-        "moving" if d.stage not in _TONES and not d.ended else _TONES.get(d.stage, "neutral"),
+        _TONES.get(d.stage, "moving" if d.stage in MOVING else "neutral"),
         summary=f"{title}: {_summary(d, facts)}",
     )
 
@@ -332,7 +332,7 @@ def _failed(d: Deployment, facts: Facts) -> tuple[str, ...]:
         fleet = (fleet_bar(d),) if d.failed_in is Stage.DISTRIBUTING else ()
         shown = tuple(f"{bar.text}, {bar.after}" for bar in fleet)
         return (d.failure or "", *shown, f"Next: `deploy retry {d.name}`, or `deploy rollback {d.name}`")
-    return (d.failure or "", untouched.capitalize(), f"Next: `deploy retry {d.name}`, or `deploy cancel {d.name}`")
+    return (d.failure or "", f"P{untouched[1:]}", f"Next: `deploy retry {d.name}`, or `deploy cancel {d.name}`")
 
 
 def _checks(d: Deployment) -> tuple[Check, ...]:
@@ -384,9 +384,10 @@ def buttons(d: Deployment) -> tuple[Button, ...]:
         found.append(Button("Retry", f"retry {d.name}", seen, style="primary"))
     if Act.ROLLBACK in acts and _can_roll_back(d):
         found.append(Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger"))
-    if Act.CANCEL in acts and not d.touched:
+    if Act.CANCEL in acts and not d.touched and not failed_check:
         found.append(Button("Cancel", f"cancel {d.name}", seen, confirm=f"End {d.name} before it touches OMEGA?"))
-    return (*found, Button("Details", f"show {d.name}"))
+    details = Button("Details", f"show {d.name}")
+    return (details, *found) if [button.label for button in found] == ["Cancel"] else (*found, details)
 
 
 def _can_roll_back(d: Deployment) -> bool:
