@@ -7,7 +7,7 @@ object, and is not written again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Table
@@ -28,6 +28,12 @@ _PLACEMENT = ("server", "desired", "observed")
 _CHECK = ("name", "state")
 _MAINFRAME = ("region", "name", "status")
 VOTE_COLUMNS = ("person", "run", "at")
+
+
+def next_version(d: Deployment) -> Deployment:
+    """`d` as it is stored and read back: one version on, mainframes in order."""
+    mainframes = tuple(sorted(d.mainframes, key=lambda mainframe: (mainframe.region, mainframe.name)))
+    return replace(d, version=d.version + 1, mainframes=mainframes)
 
 
 def deployment_row(d: Deployment) -> Values:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.store import aggregate, codec, steps, work
 from adapters.store.journal import append
+from adapters.store.known import Known
 from adapters.store.reads import one_deployment
 from adapters.store.tables import (
     CARD,
@@ -31,12 +32,22 @@ from core.ports import Change, Conflict, Outbound, Settled
 from core.stages import Stage
 from core.state import Deployment, Lane, Server
 
+# The statements of nearly every commit, built once: to build one takes longer than SQLite takes to run it.
+_UPDATE_DEPLOYMENT = update(DEPLOYMENT).where(
+    DEPLOYMENT.c.key == bindparam("its_key"), DEPLOYMENT.c.version == bindparam("its_version")
+)
+_WANT_CARDS = update(CARD).where(CARD.c.deployment == bindparam("its_deployment"))
+_SETTLE = update(INBOX).where(
+    INBOX.c.platform == bindparam("its_platform"),
+    INBOX.c.delivery == bindparam("its_delivery"),
+    text("settled_at IS NULL"),
+)
+
 
 def save(c: Connection, change: Change, before: Deployment | None, now: datetime) -> Deployment | None:
-    """Write `change`; the deployment as it is now stored.
+    """Write `change`; the deployment as it is now stored. Raises Conflict or FenceLost; the caller rolls back.
 
-    `before` may be what was stored last, where the caller remembers it: versions never come twice, so one with the
-    version that `change` was decided on need not be read again. Raises Conflict or FenceLost; the caller rolls back.
+    `before` may be the stored deployment, where the caller knows it in the version that `change` was decided on.
     """
     if change.lease:
         work.require(c, change.lease)
@@ -60,12 +71,12 @@ def save(c: Connection, change: Change, before: Deployment | None, now: datetime
 
 
 def _deployment(c: Connection, d: Deployment, before: Deployment | None, now: datetime) -> Deployment:
-    after = replace(d, version=d.version + 1)
+    after = aggregate.next_version(d)
     if d.version == 0:
         before = None
         _insert_new(c, after)
     else:
-        before = before if before and before.version == d.version else one_deployment(c, d.id, d.attempt)
+        before = before or one_deployment(c, d.id, d.attempt, Known())
         _update(c, d, after, before)
     for changes in aggregate.differences(before, after):
         _write_parts(c, changes)
@@ -82,9 +93,8 @@ def _insert_new(c: Connection, after: Deployment) -> None:
 
 
 def _update(c: Connection, d: Deployment, after: Deployment, before: Deployment | None) -> None:
-    its = (DEPLOYMENT.c.key == bindparam("its_key"), DEPLOYMENT.c.version == bindparam("its_version"))
     values = {"its_key": d.key, "its_version": d.version, **aggregate.deployment_row(after)}
-    if before is None or before.version != d.version or c.execute(update(DEPLOYMENT).where(*its), values).rowcount != 1:
+    if before is None or before.version != d.version or c.execute(_UPDATE_DEPLOYMENT, values).rowcount != 1:
         raise Conflict(f"{d.key} is no longer at version {d.version}")
 
 
@@ -184,7 +194,7 @@ def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> N
             raise ValueError(f"{', '.join(follow)} can follow a deployment only in a change that holds it")
         return
     of = CARD.c.deployment == stored.key
-    c.execute(update(CARD).where(of).values(wanted=stored.version))
+    c.execute(_WANT_CARDS, {"its_deployment": stored.key, "wanted": stored.version})
     if follow:
         known = set(c.execute(select(CARD.c.channel).where(of)).scalars())
         new = {"deployment": stored.key, "shown": 0, "wanted": stored.version, "tries": 0}
@@ -194,12 +204,11 @@ def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> N
 
 
 def _settle(c: Connection, settled: Settled, now: datetime) -> None:
-    its = (INBOX.c.platform == settled.platform, INBOX.c.delivery == settled.delivery)
-    done = {"settled_at": now, "reply": codec.encode(settled.reply)}
-    if c.execute(update(INBOX).where(*its, text("settled_at IS NULL")).values(done)).rowcount == 1:
+    its = {"its_platform": settled.platform, "its_delivery": settled.delivery}
+    if c.execute(_SETTLE, {**its, "settled_at": now, "reply": codec.encode(settled.reply)}).rowcount == 1:
         return
-    if c.execute(select(INBOX.c.number).where(*its)).first() is None:
-        raise ValueError(
-            f"{settled.platform} message {settled.delivery} was never accepted; accept it before it settles"
-        )
-    raise Conflict(f"{settled.platform} message {settled.delivery} is settled already")
+    name = f"{settled.platform} message {settled.delivery}"
+    row = (INBOX.c.platform == settled.platform, INBOX.c.delivery == settled.delivery)
+    if c.execute(select(INBOX.c.number).where(*row)).first() is None:
+        raise ValueError(f"{name} was never accepted; accept it before it settles")
+    raise Conflict(f"{name} is settled already")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import codec
@@ -16,6 +16,13 @@ from core.journal import GENESIS, Draft, Entry, Head, seal
 from core.ports import Conflict
 
 _FIELDS = ("chain", "seq", "kind", "data", "at", "by", "via", "previous", "hash")
+
+_LAST = (
+    select(JOURNAL.c.seq, JOURNAL.c.hash)
+    .where(JOURNAL.c.chain == bindparam("its_chain"))
+    .order_by(JOURNAL.c.seq.desc())
+    .limit(1)
+)
 
 
 def append(c: Connection, drafts: Sequence[Draft]) -> None:
@@ -45,8 +52,7 @@ def seal_all(drafts: Iterable[Draft], ends: dict[str, tuple[int, str]]) -> list[
 
 
 def _end(c: Connection, chain: str) -> tuple[int, str]:
-    last = select(JOURNAL.c.seq, JOURNAL.c.hash).where(JOURNAL.c.chain == chain).order_by(JOURNAL.c.seq.desc()).limit(1)
-    row = c.execute(last).one_or_none()
+    row = c.execute(_LAST, {"its_chain": chain}).one_or_none()
     return (row.seq, row.hash) if row else (0, GENESIS)
 
 

@@ -93,7 +93,7 @@ class MemoryStore:
         self._check(change)
         sealed = seal_all(change.entries, {chain: (len(old), old[-1].hash) for chain, old in self._chains.items()})
         if change.deployment:
-            self._store(replace(change.deployment, version=change.deployment.version + 1), change.follow)
+            self._store(aggregate.next_version(change.deployment), change.follow)
         if change.lane:
             current = tuple(sorted(change.lane.current, key=lambda row: row[0]))
             self._lanes[change.lane.component] = replace(change.lane, version=change.lane.version + 1, current=current)
@@ -139,8 +139,7 @@ class MemoryStore:
 
     def _store(self, after: Deployment, follow: Sequence[str]) -> None:
         before = self._deployments.get(after.key)
-        mainframes = tuple(sorted(after.mainframes, key=lambda m: (m.region, m.name)))
-        self._deployments[after.key] = replace(after, mainframes=mainframes)
+        self._deployments[after.key] = after
         if step := steps.measured(before, after):
             self._steps.append(_Step(after.key, after.component, *step))
         if after.stage is Stage.COMPLETED:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, select, text
+from sqlalchemy import Connection, Select, Table, and_, bindparam, select, text
 
 from adapters.store import codec
 from adapters.store.aggregate import assemble
 from adapters.store.codec import Row
+from adapters.store.known import Known
 from adapters.store.tables import (
     CHECK,
     CURRENT,
@@ -30,26 +31,39 @@ from core.ports import Page
 from core.stages import Stage
 from core.state import Deployment, Lane, ReleaseRef, Server
 
+
+def _parts(table: Table) -> Select[Any]:
+    return select(table).where(table.c.deployment.in_(bindparam("keys", expanding=True)))
+
+
+_THIS_RUN = and_(DEPLOYMENT.c.key == CHECK.c.deployment, DEPLOYMENT.c.run == CHECK.c.run)
+_PARTS = (
+    _parts(PLACEMENT).order_by(PLACEMENT.c.position),
+    _parts(CHECK).join(DEPLOYMENT, _THIS_RUN).order_by(CHECK.c.position),
+    _parts(VOTE).where(text("fallen_at IS NULL")).order_by(VOTE.c.number),
+    _parts(MAINFRAME).order_by(MAINFRAME.c.region, MAINFRAME.c.name),
+)
+"""Placements, checks of the current run, votes that count, mainframes; built once, as each look needs all of them."""
 _AT_ONCE = 500
 """Keys in one IN list: databases limit the parameters of a statement."""
 
 
-def one_deployment(c: Connection, id: str, attempt: int | None) -> Deployment | None:  # noqa: A002 - the domain's word
+def one_deployment(c: Connection, id: str, attempt: int | None, known: Known) -> Deployment | None:  # noqa: A002 - the domain's word
     wanted = select(DEPLOYMENT).where(DEPLOYMENT.c.id == id)
     if attempt is not None:
         wanted = wanted.where(DEPLOYMENT.c.attempt == attempt)
-    found = _deployments(c, wanted.order_by(DEPLOYMENT.c.attempt.desc()).limit(1))
+    found = _deployments(c, wanted.order_by(DEPLOYMENT.c.attempt.desc()).limit(1), known)
     return found[0] if found else None
 
 
-def active(c: Connection, component: str | None) -> list[Deployment]:
+def active(c: Connection, component: str | None, known: Known) -> list[Deployment]:
     wanted = select(DEPLOYMENT).where(text("active = 1"))
     if component is not None:
         wanted = wanted.where(DEPLOYMENT.c.component == component)
-    return _deployments(c, wanted.order_by(DEPLOYMENT.c.number))
+    return _deployments(c, wanted.order_by(DEPLOYMENT.c.number), known)
 
 
-def history(c: Connection, limit: int, before: str | None, component: str | None) -> Page:
+def history(c: Connection, limit: int, before: str | None, component: str | None, known: Known) -> Page:
     """A page by key: `before` is the number of the last row of the page before it."""
     wanted = select(DEPLOYMENT)
     if before is not None:
@@ -58,7 +72,7 @@ def history(c: Connection, limit: int, before: str | None, component: str | None
         wanted = wanted.where(DEPLOYMENT.c.component == component)
     rows = c.execute(wanted.order_by(DEPLOYMENT.c.number.desc()).limit(limit + 1)).mappings().all()
     page = rows[:limit]
-    return Page(tuple(_with_parts(c, page)), str(page[-1]["number"]) if len(rows) > limit and page else None)
+    return Page(tuple(_with_parts(c, page, known)), str(page[-1]["number"]) if len(rows) > limit and page else None)
 
 
 def place_of(before: str) -> int:
@@ -68,37 +82,32 @@ def place_of(before: str) -> int:
     return int(before)
 
 
-def _deployments(c: Connection, wanted: Select[Any]) -> list[Deployment]:
-    return _with_parts(c, c.execute(wanted).mappings().all())
+def _deployments(c: Connection, wanted: Select[Any], known: Known) -> list[Deployment]:
+    return _with_parts(c, c.execute(wanted).mappings().all(), known)
 
 
-def _with_parts(c: Connection, rows: Sequence[Row]) -> list[Deployment]:
-    found: list[Deployment] = []
-    left = iter(rows)
+def _with_parts(c: Connection, rows: Sequence[Row], known: Known) -> list[Deployment]:
+    """In the order of `rows`; those that are known in this version are not put together again."""
+    found = {row["key"]: known.get(row["key"], row["version"]) for row in rows}
+    left = iter([row for row in rows if found[row["key"]] is None])
     while some := list(islice(left, _AT_ONCE)):
-        found.extend(_assembled(c, some))
-    return found
+        for d in _assembled(c, some):
+            found[d.key] = d
+            known.put(d)
+    return [d for d in found.values() if d]
 
 
 def _assembled(c: Connection, rows: Sequence[Row]) -> Iterator[Deployment]:
     keys = [row["key"] for row in rows]
-    placements = _grouped(c, _parts(PLACEMENT, keys).order_by(PLACEMENT.c.position))
-    this_run = and_(DEPLOYMENT.c.key == CHECK.c.deployment, DEPLOYMENT.c.run == CHECK.c.run)
-    checks = _grouped(c, _parts(CHECK, keys).join(DEPLOYMENT, this_run).order_by(CHECK.c.position))
-    votes = _grouped(c, _parts(VOTE, keys).where(text("fallen_at IS NULL")).order_by(VOTE.c.number))
-    mainframes = _grouped(c, _parts(MAINFRAME, keys).order_by(MAINFRAME.c.region, MAINFRAME.c.name))
+    placements, checks, votes, mainframes = (_grouped(c, parts, keys) for parts in _PARTS)
     for row in rows:
         key = row["key"]
         yield assemble(row, placements[key], checks[key], votes[key], mainframes[key])
 
 
-def _parts(table: Table, keys: Sequence[str]) -> Select[Any]:
-    return select(table).where(table.c.deployment.in_(keys))
-
-
-def _grouped(c: Connection, wanted: Select[Any]) -> defaultdict[str, list[Row]]:
+def _grouped(c: Connection, wanted: Select[Any], keys: Sequence[str]) -> defaultdict[str, list[Row]]:
     groups: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in c.execute(wanted).mappings():
+    for row in c.execute(wanted, {"keys": keys}).mappings():
         groups[row["deployment"]].append(row)
     return groups
 

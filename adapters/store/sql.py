@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from adapters.store import journal, post, reads, work
 from adapters.store.commit import save
 from adapters.store.database import StoreUnusable, prepare_file, reader_engine, sqlite_url, writer_engine
+from adapters.store.known import Known
 from adapters.store.migrate import migrate
 from adapters.store.threads import Readers, Writer
 from core.journal import Entry, Head
@@ -23,14 +24,11 @@ from core.state import Deployment, Lane, Server
 class SqlStore:
     """See core.ports.Store. Make it with `open`."""
 
-    REMEMBERED = 256
-    """Deployments kept as they were last written, so that a commit need not read what it compares with."""
-
     def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
         self._writer = writer
         self._readers = readers
         self._clock = clock
-        self._written: dict[str, Deployment] = {}
+        self._known = Known()
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> SqlStore:
@@ -68,25 +66,20 @@ class SqlStore:
     # -- decisions -----------------------------------------------------------------------------------------------------
 
     async def commit(self, change: Change) -> None:
-        before = self._written.get(change.deployment.key) if change.deployment else None
+        d = change.deployment
+        before = self._known.get(d.key, d.version) if d else None
         stored = await self._writer.run(lambda c: save(c, change, before, self._clock.now()))
         if stored:
-            self._remember(stored)
-
-    def _remember(self, stored: Deployment) -> None:
-        self._written.pop(stored.key, None)
-        self._written[stored.key] = stored
-        if len(self._written) > self.REMEMBERED:
-            del self._written[next(iter(self._written))]
+            self._known.put(stored)
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
-        return await self._readers.run(lambda c: reads.one_deployment(c, id, attempt))
+        return await self._readers.run(lambda c: reads.one_deployment(c, id, attempt, self._known))
 
     async def active(self, component: str | None = None) -> Sequence[Deployment]:
-        return await self._readers.run(lambda c: reads.active(c, component))
+        return await self._readers.run(lambda c: reads.active(c, component, self._known))
 
     async def history(self, limit: int, before: str | None = None, component: str | None = None) -> Page:
-        return await self._readers.run(lambda c: reads.history(c, limit, before, component))
+        return await self._readers.run(lambda c: reads.history(c, limit, before, component, self._known))
 
     async def lane(self, component: str) -> Lane:
         found = await self._readers.run(lambda c: reads.lanes(c, component))

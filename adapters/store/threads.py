@@ -45,7 +45,7 @@ class Writer(_Threads):
 
 
 class Readers(_Threads):
-    """Threads that only read. Each closure sees one snapshot of what is committed."""
+    """Threads that only read. Each closure sees one snapshot of what is committed, however many statements it has."""
 
     COUNT = 2
 

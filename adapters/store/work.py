@@ -12,6 +12,14 @@ from adapters.store.schedule import Work
 from adapters.store.tables import WORK
 from core.ports import FenceLost, Lease
 
+_ITS = WORK.c.key == bindparam("its_key")
+_READ = (
+    select(WORK.c.key, WORK.c.due_at, WORK.c.lease_owner, WORK.c.lease_until, WORK.c.fence)
+    .where(_ITS)
+    .with_for_update()
+)
+_WRITE = update(WORK).where(_ITS)
+
 
 def claim(c: Connection, owner: str, now: datetime, lease: float, limit: int) -> list[Lease]:
     """One statement; on PostgreSQL, rows that another process is just claiming are skipped."""
@@ -61,13 +69,12 @@ def next_due(c: Connection, now: datetime) -> datetime | None:
 
 
 def _read(c: Connection, key: str) -> Work | None:
-    columns = (WORK.c.key, WORK.c.due_at, WORK.c.lease_owner, WORK.c.lease_until, WORK.c.fence)
-    row = c.execute(select(*columns).where(WORK.c.key == key).with_for_update()).one_or_none()
+    row = c.execute(_READ, {"its_key": key}).one_or_none()
     return Work(*row) if row else None
 
 
 def _write(c: Connection, work: Work) -> None:
-    c.execute(update(WORK).where(WORK.c.key == bindparam("its_key")), {"its_key": work.key, **_row(work)})
+    c.execute(_WRITE, {"its_key": work.key, **_row(work)})
 
 
 def _row(work: Work) -> dict[str, object]:
@@ -76,7 +83,7 @@ def _row(work: Work) -> dict[str, object]:
 
 def _held() -> ColumnElement[bool]:
     return and_(
-        WORK.c.key == bindparam("its_key"),
+        _ITS,
         WORK.c.lease_owner == bindparam("its_owner"),
         WORK.c.fence == bindparam("its_fence"),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from sqlalchemy import event
 
 from adapters.store.database import StoreUnusable
+from adapters.store.known import Known
 from adapters.store.sql import SqlStore
 from core.evolve import evolve
 from core.journal import first_fault
-from core.ports import Change, Settled
+from core.ports import Change, Conflict, Settled
 from core.state import Deployment, Lane, Placement
 from tests.contract.store.samples import (
     START,
@@ -250,15 +252,46 @@ async def test_everything_is_there_after_a_restart(file: Path) -> None:
     await again.close()
 
 
-async def test_two_processes_on_one_file_cannot_both_win(file: Path) -> None:
-    """Each remembers what it wrote itself; the version in the file decides."""
-    one = await SqlStore.open(f"sqlite:///{file}", StoppedClock())
-    two = await SqlStore.open(f"sqlite:///{file}", StoppedClock())
-    d = await stored(one, new_deployment())
-    d = await stored(two, replace(d, placements=(Placement("public", "running"),)))
-    d = await stored(one, replace(d, placements=(*d.placements, Placement("omega/eu", "running"))))
-    d = await stored(two, replace(d, placements=d.placements[1:]))
-    assert await one.deployment("v1") == d
-    assert await two.deployment("v1") == d
-    await one.close()
-    await two.close()
+@pytest.fixture
+async def other(file: Path, store: SqlStore) -> AsyncIterator[SqlStore]:
+    """Another process on the same file, which has not seen what the first one wrote."""
+    opened = await SqlStore.open(f"sqlite:///{file}", StoppedClock())
+    yield opened
+    await opened.close()
+
+
+async def test_another_process_reads_every_version_as_it_was(store: SqlStore, other: SqlStore) -> None:
+    """From the rows alone: what the first process remembers does not help the second."""
+    d: Deployment | None = None
+    for seconds, by, happened in journey():
+        d = await stored(store, evolve(d, happened, after(seconds), by))
+        assert await other.deployment("v1") == d, happened
+
+
+async def test_two_processes_can_take_turns(store: SqlStore, other: SqlStore) -> None:
+    """Each remembers its own last version; the one in the file is what a commit is compared with."""
+    rng = random.Random(5)
+    d = await stored(store, new_deployment())
+    for _ in range(40):
+        names = rng.sample(("public", "omega/eu", "omega/us"), rng.randint(0, 3))
+        places = tuple(Placement(name, "running", rng.choice(("absent", "healthy"))) for name in names)
+        d = await stored(rng.choice((store, other)), replace(d, placements=places))
+        assert await store.deployment("v1") == d
+        assert await other.deployment("v1") == d
+        assert await other.active() == [d]
+
+
+async def test_of_two_processes_that_decide_on_one_version_one_wins(store: SqlStore, other: SqlStore) -> None:
+    d = await stored(store, new_deployment())
+    await store.commit(Change(deployment=replace(d, info="first")))
+    with pytest.raises(Conflict, match="v1#1 is no longer at version 1"):
+        await other.commit(Change(deployment=replace(d, info="second")))
+    assert await other.deployment("v1") == replace(d, version=2, info="first")
+
+
+async def test_what_is_forgotten_is_read_again(store: SqlStore) -> None:
+    store._known = Known(limit=2)
+    made = [await stored(store, new_deployment(f"v{number}")) for number in range(5)]
+    assert await store.active() == made
+    assert [await store.deployment(d.id) for d in made] == made
+    assert (await store.history(3)).deployments == (made[4], made[3], made[2])

@@ -65,6 +65,13 @@ async def test_any_set_of_parts_can_follow_any_other(store: Store) -> None:
         assert await store.deployment("v1", 1) == d
 
 
+async def test_mainframes_are_kept_in_order(store: Store) -> None:
+    names = ("us", "m1"), ("eu", "m2"), ("eu", "m1")
+    mainframes = tuple(Mainframe(region, name, "ann", "basic", "healthy", START) for region, name in names)
+    await store.commit(Change(deployment=replace(new_deployment(), mainframes=mainframes)))
+    assert await store.deployment("v1") == replace(new_deployment(), version=1, mainframes=mainframes[::-1])
+
+
 async def test_two_parts_of_one_name_are_refused(store: Store) -> None:
     twice = replace(new_deployment(), placements=(Placement("public", "running"), Placement("public", "withdrawn")))
     with pytest.raises(ValueError, match="named public; each must be there once"):
