@@ -1,23 +1,25 @@
-"""The only place that knows every part: settings in, a bot out."""
+"""The only place that knows every part: settings in, a bot out.
+
+Adapters are imported where they are built: a command of the shell needs the socket's client, and no database.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-from adapters.artifacts.content import ContentStore
-from adapters.artifacts.folder import FolderSource
-from adapters.people import SettingsPeople
-from adapters.servers.client import HttpAgents
-from adapters.servers.guard import Guard
-from adapters.servers.link import Credential
-from adapters.store.sql import SqlStore
-from bot import keys
-from bot.app import App, Parts
 from bot.settings import Settings, token_of
+from core.cards import Card
 from core.policy import CheckRule, Policy
-from core.ports import Channel, Clock, People
+from core.ports import Agents, ArtifactStore, Channel, Clock, Door, People, Store
+
+if TYPE_CHECKING:
+    from adapters.shell.wire import Answer
+    from bot.app import App
 
 
 class SystemClock:
@@ -68,8 +70,13 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
     )
 
 
-def agents_of(settings: Settings, artifacts: ContentStore) -> HttpAgents:
-    """Clients of the servers. Raises KeyFileError where the bot's key cannot be read."""
+def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
+    """Clients of the servers. Raises KeyFileError where the bot's key cannot be read, SettingsError for a token."""
+    from adapters.servers.client import HttpAgents
+    from adapters.servers.guard import Guard
+    from adapters.servers.link import Credential
+    from bot import keys
+
     credentials = {
         agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
     }
@@ -77,23 +84,109 @@ def agents_of(settings: Settings, artifacts: ContentStore) -> HttpAgents:
     return HttpAgents(credentials, keys.load(settings.ashat.key_file), artifacts, guard, settings.servers.ca_file)
 
 
+def artifacts_of(settings: Settings) -> ArtifactStore:
+    from adapters.artifacts.content import ContentStore
+
+    return ContentStore(settings.ashat.data / "artifacts")
+
+
+async def store_of(settings: Settings, clock: Clock) -> Store:
+    """The bot's memory, opened. Raises StoreUnusable."""
+    from adapters.store.sql import SqlStore
+
+    return await SqlStore.open(settings.ashat.database_url.get_secret_value(), clock)
+
+
 async def build(
     settings: Settings, channels: Callable[[], Mapping[str, Channel]], overrides: Overrides = Overrides(),
     clock: Clock | None = None,
 ) -> App:  # fmt: skip
     """A bot that is not started yet. Raises SettingsError, KeyFileError or StoreUnusable, each with its sentence."""
+    from adapters.artifacts.folder import FolderSource
+    from adapters.people import SettingsPeople
+    from bot import keys
+    from bot.app import App, Parts
+
     clock = clock or SystemClock()
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
-    artifacts = ContentStore(settings.ashat.data / "artifacts")
+    artifacts = artifacts_of(settings)
+    agents = agents_of(settings, artifacts)
     parts = Parts(
-        store=await SqlStore.open(settings.ashat.database_url.get_secret_value(), clock),
+        store=await store_of(settings, clock),
         people=people,
         clock=clock,
         policy=policy_of(settings, overrides.own_push),
         source=FolderSource(settings.alpha.folder, settings.alpha.name),
         artifacts=artifacts,
-        agents=agents_of(settings, artifacts),
+        agents=agents,
         channels=channels(),
         signer=keys.load(settings.ashat.key_file),
     )
     return App(parts, settings, edit_gap=overrides.edit_gap)
+
+
+# -- the terminal ------------------------------------------------------------------------------------------------------
+
+
+class Chat(Channel, Protocol):
+    """The terminal's channel, with what a chat loop prints besides."""
+
+    def spoken(self, speaker: str, text: str) -> None: ...
+
+    def answer(self, card: Card, *, refused: bool) -> None: ...
+
+    def tell(self, *rows: str) -> None: ...
+
+
+def terminal(stream: TextIO, prompt: Callable[[], str] | None = None) -> Chat:
+    """A chat on `stream`, in the machine's own time zone; `prompt` gives what is being typed there."""
+    from adapters.terminal import Screen, Terminal
+
+    return Terminal(Screen(stream, prompt=prompt), lambda: datetime.now(UTC).astimezone())
+
+
+# -- the shell ---------------------------------------------------------------------------------------------------------
+
+
+class NoBot(Exception):
+    """No bot answers on the socket. `str(error)` is one sentence."""
+
+
+class Listener(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def claimed(settings: Settings) -> AbstractContextManager[None]:
+    """The right to be the one bot of these settings' socket. Raises SocketRefused when it is entered."""
+    from adapters.shell.claim import claimed
+
+    return claimed(settings.ashat.socket)
+
+
+def shell(settings: Settings, door: Door, home: str) -> Listener:
+    """What answers `ashat deploy`; to be started while the socket is claimed."""
+    from adapters.shell.server import ShellServer
+
+    return ShellServer(settings.ashat.socket, door, home)
+
+
+def ask(socket: Path, words: Sequence[str], timeout: float | None = None) -> Answer:
+    """Give a command to the bot that runs. Raises NoBot."""
+    from adapters.shell import client
+
+    try:
+        return client.ask(socket, words, timeout)
+    except client.NoBot as error:
+        raise NoBot(str(error)) from error
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """What stops a program at its start for a reason that its user can mend; each has its sentence."""
+    from adapters.shell.claim import SocketRefused
+    from adapters.store.database import StoreUnusable
+    from bot.keys import KeyFileError
+    from bot.settings import SettingsError
+
+    return (SettingsError, KeyFileError, StoreUnusable, SocketRefused)

@@ -1,0 +1,36 @@
+"""What an edited card says that the one before did not: a terminal cannot edit what was read already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from core.cards import Bar, Card
+from core.plain import line_of
+
+_CLAUSES = re.compile(r"\s{2,}|\s·\s")
+"""Cards set several facts into one line with wide spaces or middle dots."""
+_LABEL = re.compile(r"^[^:]{1,40}:\s+")
+
+
+def new_lines(before: Card, after: Card) -> list[str]:
+    """Whole lines of `after` that `before` did not have."""
+    known = {line_of(line) for line in before.lines}
+    return [text for line in after.lines if (text := line_of(line)) and text not in known]
+
+
+def new_facts(before: Card, after: Card) -> list[str]:
+    """Single facts, of the lines that changed. What only moved behind another label is no news."""
+    said = "\n".join(line_of(line) for line in before.lines)
+    changed = set(new_lines(before, after))
+    return [
+        fact
+        for line in after.lines
+        if line_of(line) in changed
+        for fact in _facts(line)
+        if fact not in said and _LABEL.sub("", fact) not in said
+    ]
+
+
+def _facts(line: str | Bar) -> Sequence[str]:
+    return [line_of(line)] if isinstance(line, Bar) else _CLAUSES.split(line_of(line))

@@ -1,0 +1,30 @@
+"""Lines that fit into so many columns: wide characters and emoji take two."""
+
+from __future__ import annotations
+
+import re
+
+from rich.cells import cell_len, chop_cells
+
+_WORDS = re.compile(r"\S+\s*")
+
+
+def wrapped(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
+    """`text` in rows of at most `width` columns, the first `indent` columns in and the others `hang` more."""
+    rows: list[str] = []
+    row = " " * indent
+    for word in _pieces(text, width - indent - hang):
+        if row.strip() and cell_len(row) + cell_len(word.rstrip()) > width:
+            rows.append(row.rstrip())
+            row = " " * (indent + hang)
+        row += word
+    return [*rows, row.rstrip()]
+
+
+def _pieces(text: str, room: int) -> list[str]:
+    """Words with the space behind them; one that fits into no row is cut where the row ends."""
+    leading = text[: len(text) - len(text.lstrip())]
+    found: list[str] = [leading] if leading else []
+    for word in _WORDS.findall(text):
+        found += [word] if cell_len(word.rstrip()) <= room else chop_cells(word, max(room, 2))
+    return found
