@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import datetime
 from typing import Any
 
+import structlog
 from pydantic import BaseModel
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key
@@ -14,6 +16,10 @@ from core.journal import GENESIS, Entry, Head, first_fault
 from core.ports import Clock, Store
 from core.release.signing import SignatureRefused, canonical, opened, sign
 
+log = structlog.get_logger("ashat.checkpoints")
+
+Heads = dict[str, tuple[int, str]]
+"""Chain to the number and the hash of its last entry."""
 PREDICATE = "checkpoint/v1"
 _PAGE = 5000
 
@@ -21,7 +27,7 @@ _PAGE = 5000
 class Checkpoint(BaseModel):
     """The heads that have moved since the checkpoint before, and that one's hash: together they name every chain."""
 
-    heads: dict[str, tuple[int, str]]
+    heads: Heads
     previous: str
     at: datetime
 
@@ -31,31 +37,43 @@ class Checkpoints:
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._known: dict[str, tuple[int, str]] | None = None
-        self._previous = GENESIS
+        self._last: tuple[Heads, str] | None = None
+        """What the last checkpoint left: every chain's signed head, and its own hash."""
+        self._writing = asyncio.Lock()
 
     async def write(self) -> bool:
-        """Sign the heads that have moved since the last one. False where nothing has."""
-        if self._known is None:
-            await self._catch_up()
-        assert self._known is not None
-        heads = {head.chain: (head.seq, head.hash) for head in await self._store.heads()}
-        moved = {chain: head for chain, head in heads.items() if self._known.get(chain) != head}
-        if not moved:
-            return False
-        predicate = Checkpoint(heads=moved, previous=self._previous, at=self._clock.now())
+        """Sign the heads that have moved since the last one. False where nothing has. One at a time."""
+        async with self._writing:
+            known, previous = self._last or await self._stored()
+            self._last = None  # whatever cuts the rest, the next one looks at what was stored
+            heads = {head.chain: (head.seq, head.hash) for head in await self._store.heads()}
+            moved = {chain: head for chain, head in heads.items() if known.get(chain) != head}
+            if moved:
+                previous = await self._sign(moved, previous)
+            self._last = (known | moved, previous)
+            return bool(moved)
+
+    async def _sign(self, moved: Heads, previous: str) -> str:
+        predicate = Checkpoint(heads=moved, previous=previous, at=self._clock.now())
         envelope = sign(self._signer, PREDICATE, {"journal": digest_of(predicate)}, predicate)
         await self._store.add_checkpoint(envelope, predicate.at)
-        self._known |= moved
-        self._previous = hash_of(envelope)
-        return True
+        return hash_of(envelope)
 
-    async def _catch_up(self) -> None:
-        self._known = {}
-        for envelope in await self._store.checkpoints():
-            checkpoint = opened(envelope, [self._signer.public_key], PREDICATE, Checkpoint)
-            self._known |= checkpoint.heads
-            self._previous = hash_of(envelope)
+    async def _stored(self) -> tuple[Heads, str]:
+        """The heads that stand signed, and the last checkpoint's hash.
+
+        One that another key signed counts for nothing, so that all heads are signed again after a change of keys;
+        `ashat audit verify` names it.
+        """
+        known: Heads = {}
+        previous = GENESIS
+        for number, envelope in enumerate(await self._store.checkpoints(), 1):
+            try:
+                known |= opened(envelope, [self._signer.public_key], PREDICATE, Checkpoint).heads
+            except SignatureRefused as refused:
+                log.warning("checkpoint not signed by this bot", number=number, why=str(refused))
+            previous = hash_of(envelope)
+        return known, previous
 
 
 def digest_of(predicate: Checkpoint) -> str:
@@ -67,7 +85,7 @@ def hash_of(envelope: dict[str, Any]) -> str:
 
 
 async def faults(store: Store, keys: list[Key]) -> list[str]:
-    """What is wrong with the journal, a sentence each; none where it is whole. Names the first wrong event of a chain."""
+    """What is wrong with the journal, a sentence each; none where it is whole. Names each chain's first wrong event."""
     found: list[str] = []
     heads = {head.chain: head for head in await store.heads()}
     for chain in sorted(heads):
