@@ -10,10 +10,13 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from securesystemslib.signer import CryptoSigner
 
+from bot import roster
 from bot.checkpoints import Checkpoints
 from bot.effects import Effects
 from bot.gather import Gatherer
+from bot.logs import reference
 from bot.notifier import EDIT_GAP, Notifier
+from bot.pace import Pace
 from bot.reader import About, Reader
 from bot.reconciler import Reconciler
 from bot.service import Kicks, Service
@@ -62,7 +65,8 @@ class App:
             parts.store, gather, parts.source, parts.agents, parts.clock, self.signal, about, settings.alpha.name
         )
         wake = Kicks(self._kick_reconciler, self._kick_notifier) if kicks else Kicks(self.signal.set, self.signal.set)
-        self.service = Service(parts.store, parts.people, parts.clock, gather, reader, wake)
+        pace = Pace(work.max_commands_per_minute)
+        self.service = Service(parts.store, parts.people, parts.clock, gather, reader, wake, pace)
         effects = Effects(parts.store, parts.agents, parts.source, parts.artifacts, self.viewer.progressed)
         self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds)
         gap = EDIT_GAP if edit_gap is None else edit_gap
@@ -77,6 +81,7 @@ class App:
 
     async def start(self) -> None:
         """Begin to work. What a crash left behind is taken up by the first tick."""
+        await roster.record(self.parts.store, self.parts.people.all(), self.parts.policy, self.parts.clock)
         self._tasks = [asyncio.create_task(self.reconciler.run()), asyncio.create_task(self.notifier.run())]
         self._schedule("poll_verifications", self._poll_verifications, self.settings.workflow.poll_seconds)
         self._schedule("post_status_changes", self._post_status_changes, self.settings.workflow.poll_seconds)
@@ -114,10 +119,16 @@ class App:
         self.notifier.kick()
 
     async def _sweep(self) -> None:
-        await self.service.sweep(_SWEEP)
+        try:
+            await self.service.sweep(_SWEEP)
+        except Exception:
+            log.exception("cannot carry out what was cut off", reference=reference())
 
     async def _checkpoint(self) -> None:
-        await self.checkpoints.write()
+        try:
+            await self.checkpoints.write()
+        except Exception:
+            log.exception("cannot sign a checkpoint", reference=reference())
 
     def _kick_reconciler(self) -> None:
         self.signal.set()
@@ -134,7 +145,9 @@ class App:
         moving = [d for d in active if self._moves(d)]
         duties = [d for d in (await self.parts.store.history(50)).deployments if has_duty(d)]
         waiting = [name for name in await self.parts.store.channels_waiting() if self.notifier.channel_of(name)]
-        return not (moving or duties or waiting) and self.reconciler.idle and self.notifier.idle
+        due = await self.parts.store.next_due()
+        ready = due is not None and due <= self.parts.clock.now()
+        return not (moving or duties or waiting or ready) and self.reconciler.idle and self.notifier.idle
 
     @staticmethod
     def _moves(d: Deployment) -> bool:

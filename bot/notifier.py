@@ -188,7 +188,7 @@ class Notifier:
             await self._to_thread(channel, address, item)
 
     async def _to_person(self, channel: Channel, address: str, item: Queued) -> None:
-        """To one person alone. One who cannot be reached does not hold up the channel: its card and thread tell it too."""
+        """To one person alone. One who cannot be reached does not hold up the channel, whose card tells it too."""
         message = item.message
         person = self._people.get(message.person or "")
         if person is None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.gather import Gatherer
 from bot.logs import reference
+from bot.pace import Pace
 from bot.reader import Reader
 from core import commands as c
+from core import say
 from core.advice import advice
 from core.cards import Card
 from core.changes import change
@@ -22,6 +24,7 @@ from core.parsing import Ignore, parse
 from core.parsing import Reply as Usage
 from core.people import Person
 from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, People, Reply, Settled, Store
+from core.ports import Outcome as Result
 from core.workflow import Writing, conclude, decide
 
 log = structlog.get_logger("ashat.service")
@@ -31,6 +34,9 @@ _TRIES = 20
 
 _REPLY_LIFE = 1800.0
 """Seconds after which a late reply helps nobody: Slack's own limit for answering a command."""
+
+_SWEPT = 100
+"""Messages that were cut off and are carried out in one go."""
 
 NOBODY = "nobody"
 
@@ -56,7 +62,7 @@ class Service:
     """Implements core.ports.Door for the adapters, and `observe` for the reconciler."""
 
     def __init__(
-        self, store: Store, people: People, clock: Clock, gatherer: Gatherer, reader: Reader, kicks: Kicks
+        self, store: Store, people: People, clock: Clock, gatherer: Gatherer, reader: Reader, kicks: Kicks, pace: Pace
     ) -> None:
         self._store = store
         self._people = people
@@ -64,6 +70,9 @@ class Service:
         self._gather = gatherer
         self._reader = reader
         self._kicks = kicks
+        self._pace = pace
+        self._answering: set[tuple[str, str]] = set()
+        """Deliveries that somebody waits for now: they are not swept."""
 
     # -- the door ------------------------------------------------------------------------------------------------------
 
@@ -76,31 +85,64 @@ class Service:
     async def answer(self, message: Incoming) -> Reply:
         """Carry it out, or find that it was. What was not expected becomes a sentence with a reference."""
         command = parse(message.text, shell=message.shell)
-        person = self._people.find(message.account) or stranger(message.platform)
+        if isinstance(command, Ignore):
+            return Reply("ignored", Card(""))
+        delivery = (message.platform, message.delivery)
+        self._answering.add(delivery)
         try:
-            if isinstance(command, Writing):
-                return await self._carry_out(message, _with_seen(command, message.seen), person, late=False)
-            return await self._read(command, message, person)
+            return await self._heard(command, message)
         except Exception:
             mark = reference()
             log.exception("command failed", reference=mark, platform=message.platform, delivery=message.delivery)
-            return _our_fault(mark, command)
+            return await self._our_fault(mark, command, message)
+        finally:
+            self._answering.discard(delivery)
 
-    async def _read(self, command: c.Command | Ignore | Usage, message: Incoming, person: Person) -> Reply:
-        match command:
-            case Ignore():
-                return Reply("ignored", Card(""))
-            case Usage():
-                return Reply("usage", Card(command.text, summary=command.text))
-            case _:
-                return await self._reader.read(command, person, message)
+    async def _heard(self, command: c.Command | Usage, message: Incoming) -> Reply:
+        person = self._person(message)
+        who = f"{message.platform}:{message.account.id}" if person.id == NOBODY else person.id
+        wait = self._pace.wait(who, self._clock.now())
+        if wait:
+            reply = _too_fast(self._pace.per_minute, wait)
+            return await self._settle(message, reply) if isinstance(command, Writing) else reply
+        if isinstance(command, Writing):
+            return await self._carry_out(message, _with_seen(command, message.seen), person, late=False)
+        if isinstance(command, Usage):
+            return Reply("usage", Card(command.text, summary=command.text))
+        return await self._reader.read(command, person, message)
+
+    def _person(self, message: Incoming) -> Person:
+        return self._people.find(message.account) or stranger(message.platform)
+
+    async def _settle(self, message: Incoming, reply: Reply, *outbox: Outbound) -> Reply:
+        """Make `reply` the end of a message that changes nothing. One that was carried out keeps its own."""
+        try:
+            await self._store.commit(Change(settled=Settled(message.platform, message.delivery, reply), outbox=outbox))
+        except Conflict:
+            return await self._store.settled(message.platform, message.delivery) or reply
+        return reply
+
+    async def _our_fault(
+        self, mark: str, command: c.Command | Ignore | Usage, message: Incoming, *, late: bool = False
+    ) -> Reply:
+        """The message ends with what was logged as `mark`; where even that cannot be stored, it is kept."""
+        reply = _failed(mark, command)
+        if not isinstance(command, Writing):
+            return reply
+        outbox = (_by_outbox(reply, message, self._person(message), self._clock.now()),) if late else ()
+        try:
+            return await self._settle(message, reply, *outbox)
+        except Exception:
+            log.exception("message kept", reference=mark, platform=message.platform, delivery=message.delivery)
+            return _kept(mark, command)
 
     async def _carry_out(self, message: Incoming, command: Writing, person: Person, *, late: bool) -> Reply:
         for _ in range(_TRIES):
             facts = await self._gather.for_command(command, person, message.channel, nonce())
             reply, draft = self._decided(command, facts, message)
             if late:
-                draft = replace(draft, outbox=(*draft.outbox, _by_outbox(reply, message, facts)))
+                answer = _by_outbox(reply, message, person, facts.now)
+                draft = replace(draft, outbox=(*draft.outbox, answer))
             try:
                 await self._store.commit(draft)
             except Conflict:
@@ -160,22 +202,31 @@ class Service:
     async def sweep(self, older_than: float) -> int:
         """Carry out messages that were accepted and then cut off, oldest first; their replies go by the outbox."""
         before = self._clock.now() - timedelta(seconds=older_than)
-        waiting = await self._store.unsettled(before, 100)
-        for row in waiting:
-            await self._late(row.message)
-        return len(waiting)
+        waiting = [row.message for row in await self._store.unsettled(before, _SWEPT)]
+        cut_off = [message for message in waiting if (message.platform, message.delivery) not in self._answering]
+        for message in cut_off:
+            await self._late(message)
+        return len(cut_off)
 
     async def _late(self, message: Incoming) -> None:
+        """One message. What fails about it ends it, with a reply, so that those behind it get their turn."""
         command = parse(message.text, shell=message.shell)
-        person = self._people.find(message.account) or stranger(message.platform)
-        if isinstance(command, Writing):
-            await self._carry_out(message, _with_seen(command, message.seen), person, late=True)
+        try:
+            if isinstance(command, Writing):
+                command = _with_seen(command, message.seen)
+                await self._carry_out(message, command, self._person(message), late=True)
+            else:
+                await self._settle(message, Reply("ignored", Card("")))
+        except Exception:
+            mark = reference()
+            log.exception("late command failed", reference=mark, platform=message.platform, delivery=message.delivery)
+            await self._our_fault(mark, command, message, late=True)
 
 
-def _by_outbox(reply: Reply, message: Incoming, facts: Facts) -> Outbound:
+def _by_outbox(reply: Reply, message: Incoming, person: Person, now: datetime) -> Outbound:
     """The reply to somebody who is no longer waiting on the line for it."""
-    expires = facts.now + timedelta(seconds=_REPLY_LIFE)
-    return Outbound("reply", message.channel, reply.card, person=facts.me.id, expires_at=expires)
+    expires = now + timedelta(seconds=_REPLY_LIFE)
+    return Outbound("reply", message.channel, reply.card, person=person.id, expires_at=expires)
 
 
 def nonce() -> str:
@@ -188,8 +239,23 @@ def _with_seen(command: Writing, seen: c.Seen | None) -> Writing:
     return replace(command, seen=seen)
 
 
-def _our_fault(mark: str, command: object) -> Reply:
+def _failed(mark: str, command: object) -> Reply:
     about = getattr(command, "id", None)
     what = f"{about} is unchanged. `deploy status {about}`" if about else "Nothing was changed. `deploy status`"
-    sentence = f"Our fault, reference {mark}; {what}"
-    return Reply("failed", Card(sentence, tone="bad", summary=sentence), about)
+    return _sentence("failed", f"Our fault, reference {mark}; {what}", about)
+
+
+def _kept(mark: str, command: object) -> Reply:
+    about = getattr(command, "id", None)
+    see = f"`deploy status {about}`" if about else "`deploy status`"
+    why = f"Our fault, reference {mark}; what you said is kept, and carried out as soon as that is possible. {see}"
+    return _sentence("failed", why, about)
+
+
+def _too_fast(limit: int, wait: float) -> Reply:
+    seconds = say.duration(max(1.0, wait))
+    return _sentence("refused", f"{limit} commands in a minute are the limit. Nothing was changed; go on in {seconds}")
+
+
+def _sentence(outcome: Result, sentence: str, about: str | None = None) -> Reply:
+    return Reply(outcome, Card(sentence, tone="bad", summary=sentence), about)

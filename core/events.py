@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import get_args
+from typing import Any, get_args
 
 from core.stages import Stage
 from core.state import Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
@@ -284,6 +284,8 @@ class PeopleChanged:
     """What a start found different in people, roles and quorum since the last."""
 
     differences: tuple[str, ...]
+    roster: dict[str, Any] = field(default_factory=dict)
+    """People and rules as they are now, in JSON values: what the next start compares with."""
 
 
 DeploymentEvent = (

@@ -1,0 +1,100 @@
+"""Journals what a start finds different in people, roles and quorum: who could approve is part of who approved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from core import say
+from core.changes import change
+from core.events import SYSTEM, PeopleChanged
+from core.facts import Facts
+from core.people import Person
+from core.policy import Policy
+from core.ports import Clock, Store
+from core.steps import has_work
+
+log = structlog.get_logger("ashat.roster")
+
+_PAGE = 1000
+_KIND = PeopleChanged.__name__
+Roster = Mapping[str, Any]
+"""`people` by id, and `rules` by name; JSON values, as the journal keeps them."""
+
+
+async def record(store: Store, people: Sequence[Person], policy: Policy, clock: Clock) -> tuple[str, ...]:
+    """Commit the differences to the last start, where there are any, and give them.
+
+    Deployments that wait are looked at again: votes of people who may no longer approve do not count any more.
+    """
+    now, facts = roster_of(people, policy), Facts(clock.now(), policy, tuple(people))
+    found = tuple(differences(await _last(store), now))
+    if not found:
+        return ()
+    due = tuple((d.key, facts.now) for d in await store.active() if has_work(d, facts.now))
+    await store.commit(replace(change(facts, (PeopleChanged(found, dict(now)),), via="start"), due=due))
+    log.info("people changed", differences=found)
+    return found
+
+
+async def _last(store: Store) -> Roster:
+    """What the newest such event of the system chain says; empty before the first start."""
+    end = next((head.seq for head in await store.heads() if head.chain == SYSTEM), 0)
+    while end > 0:
+        start = max(0, end - _PAGE)
+        for entry in reversed(await store.journal(SYSTEM, after=start, limit=end - start)):
+            if entry.kind == _KIND:
+                roster: Roster = entry.data["roster"]
+                return roster
+        end = start
+    return {}
+
+
+def roster_of(people: Sequence[Person], policy: Policy) -> Roster:
+    """Everything that decides who may approve what."""
+    rules = {"quorum": policy.quorum, "approving one's own push": policy.own_push}
+    rules |= {f"quorum of {component}": quorum for component, quorum in sorted(policy.quorum_by_component.items())}
+    return {"people": {person.id: _facts_of(person) for person in people}, "rules": rules}
+
+
+def _facts_of(person: Person) -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "roles": sorted(person.roles),
+        "groups": sorted(person.groups),
+        "accounts": sorted(f"{account.platform} {account.id}" for account in person.accounts),
+        "shared": person.shared,
+    }
+
+
+def differences(before: Roster, now: Roster) -> list[str]:
+    """A sentence each, people first."""
+    old, new = before.get("people", {}), now["people"]
+    found = [f"{new[id_]['name']} ({id_}) came: {_words(new[id_]['roles'])}" for id_ in new if id_ not in old]
+    found += [f"{old[id_]['name']} ({id_}) left: {_words(old[id_]['roles'])}" for id_ in old if id_ not in new]
+    for id_ in new:
+        found += _changed(f"{new[id_]['name']} ({id_}): ", old.get(id_, new[id_]), new[id_])
+    return found + _changed("", before.get("rules", {}), now["rules"])
+
+
+def _changed(who: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{who}{what} was {_words(old.get(what))}, is {_words(new.get(what))}"
+        for what in dict.fromkeys((*new, *old))
+        if old.get(what) != new.get(what)
+    ]
+
+
+def _words(value: object) -> str:
+    match value:
+        case None | []:
+            return "none"
+        case list():
+            return say.listed([str(one) for one in value])
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
