@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Change:
-    """One statement, run for each of `rows`."""
+    """One statement, run for each of `rows`. Neighbours in a batch that share the statement are run as one."""
 
     statement: Executable
     rows: Sequence[Mapping[str, Any]]
@@ -96,9 +97,10 @@ class FleetStore:
 
     def _commit(self, changes: Sequence[Change]) -> None:
         with self._engine.begin() as connection:
-            for change in changes:
-                if change.rows:
-                    connection.execute(change.statement, list(change.rows))
+            for statement, same in groupby(changes, key=lambda change: change.statement):
+                rows = [row for change in same for row in change.rows]
+                if rows:
+                    connection.execute(statement, rows)
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import String, Table
@@ -93,8 +94,12 @@ def table(row: type[FleetTable]) -> Table:
     return FleetTable.metadata.tables[str(row.__tablename__)]
 
 
+@cache
 def upsert(row: type[FleetTable], *columns: str) -> Insert:
-    """Insert `row`, or where its key exists replace `columns` (default: all that are not the key)."""
+    """Insert `row`, or where its key exists replace `columns` (default: all that are not the key).
+
+    The same object each time, so that writes which are committed together are also run together.
+    """
     target = table(row)
     changed = columns or tuple(column.name for column in target.columns if not column.primary_key)
     statement = insert(target)
