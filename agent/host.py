@@ -24,11 +24,11 @@ from agent.errors import Refused
 from agent.jobs import Jobs
 from agent.process import Keepers, NotStarted
 from agent.records import ComponentRecord, Records, SlotRecord
-from agent.routes import Route
-from agent.settings import AgentSettings, split_address
+from agent.settings import AgentSettings
 from agent.slots import SlotFailed, Slots, Superseded
 from agent.sweeping import Sweeper
 from agent.switching import Switcher, new_slot
+from agent.views import Views
 from core.release.signing import SignatureRefused, opened, public_key
 from core.release.wire import ComponentState, EnvelopeJson, Release, SlotState
 
@@ -61,6 +61,7 @@ class Host:
         self._switcher = Switcher(settings, self._components, self._slots, self._publish, clock)
         self._sweeper = Sweeper(settings, self._components, self._slots, self.artifacts, clock)
         self._crashes = Crashes()
+        self._views = Views(settings, self._slots, self._crashes, self._door)
         self._jobs = Jobs(self._look)
         self._keys = [public_key(text) for text in settings.trust.bot_keys]
         self._ticking: asyncio.Task[None] | None = None
@@ -73,8 +74,8 @@ class Host:
         down = [r.running for r in self._components.all() if r.running and not self._slots.alive(r.running)]
         for name in down:
             self._crashes.fell(name, "This host was restarted; it is being started again.", 0.0, at_once=True)
+        self._publish()
         if self._settings.switch_command is None:
-            self._publish()
             await self._door.keep()
         await asyncio.gather(*(self._restart(name) for name in down))
         for slot in self._staged():
@@ -150,19 +151,19 @@ class Host:
         record = self._components.get(name)
         if record is None:
             raise Refused("not_found", f"nothing was ever wanted of the component {name} here")
-        return self._component_state(record)
+        return self._views.component(record)
 
     def components(self) -> tuple[ComponentState, ...]:
         """How every component stands here."""
-        return tuple(self._component_state(record) for record in self._components.all())
+        return tuple(self._views.component(record) for record in self._components.all())
 
     def slot(self, name: str) -> SlotState:
         """Raises Refused: `not_found`."""
-        return self._slot_state(self._staged_record(name))
+        return self._views.slot(self._staged_record(name))
 
     def slots(self) -> tuple[SlotState, ...]:
         """Every staged slot that has not been withdrawn."""
-        return tuple(self._slot_state(record) for record in self._staged() if record.status != "withdrawn")
+        return tuple(self._views.slot(record) for record in self._staged() if record.status != "withdrawn")
 
     def slot_target(self, slot: str) -> Target | None:
         """Where the checks find a healthy staged slot, or None."""
@@ -177,11 +178,7 @@ class Host:
     @property
     def url(self) -> str | None:
         """The front door as people see it; None where the host has a proxy of its own and no url in its settings."""
-        if self._settings.url is not None:
-            return self._settings.url.rstrip("/") + "/"
-        if self._settings.switch_command is not None or self._door.port is None:
-            return None
-        return f"http://{split_address(self._settings.front.listen)[0]}:{self._door.port}/"
+        return self._views.front_url()
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self._settings.data).free
@@ -206,8 +203,8 @@ class Host:
         surplus = self._sweeper.surplus()
         if surplus:
             self._jobs.begin("sweep", self._sweep, lambda _: None)
+        self._publish()
         if self._settings.switch_command is None:
-            self._publish()
             self._look_at_door()
 
     def _look_at_door(self) -> None:
@@ -252,20 +249,11 @@ class Host:
                 self._jobs.begin(f"withdraw {slot.name}", lambda: self._clear(slot.name), lambda _: None)
 
     def _publish(self) -> None:
-        if self._settings.switch_command is None and self._door.publish(self._routes()):
-            log.info("routes published", routes={r.component: r.upstream for r in self._routes()})
-
-    def _routes(self) -> list[Route]:
-        routes = []
-        for component, prefix in self._settings.front.routes.items():
-            record = self._components.get(component)
-            running = record.running if record else None
-            upstream = self._slots.address(running) if running else None
-            says = (
-                "has ended and is being started again" if running else "is offline: no release of it is in production"
-            )
-            routes.append(Route(prefix, component, upstream, "" if upstream else f"{component} {says}."))
-        return routes
+        """The routes as they should be now; where nothing has changed, nothing is written."""
+        if self._settings.switch_command is None:
+            routes = self._views.routes(self._components.all())
+            if self._door.publish(routes):
+                log.info("routes published", routes={route.component: route.upstream for route in routes})
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
@@ -333,46 +321,6 @@ class Host:
             self._crashes.forget(name)
         self._sweeper.prune()
         await asyncio.sleep(0.05)  # what is still in flight is asked for again, not in a tight loop
-
-    # -- states -----------------------------------------------------------------------------------------------------
-
-    def _component_state(self, record: ComponentRecord) -> ComponentState:
-        running = record.running_release
-        down = self._crashes.down(record.running) if record.running else None
-        crashed = down is not None and record.status != "switching"
-        return ComponentState(
-            component=record.component,
-            generation=record.release.generation,
-            wanted=record.release.digest,
-            running=record.running_digest,
-            deployment=f"{running.deployment}#{running.attempt}" if running else None,
-            replaced=record.replaced,
-            status="crashed" if crashed else record.status,
-            url=self._component_url(record),
-            error=down if crashed else record.error,
-            since=record.since,
-        )
-
-    def _component_url(self, record: ComponentRecord) -> str | None:
-        if record.running is None:
-            return None
-        prefix = self._settings.front.routes.get(record.component)
-        if prefix is None or self.url is None:
-            return self._slots.url(record.running)
-        return self.url.rstrip("/") + prefix
-
-    def _slot_state(self, record: SlotRecord) -> SlotState:
-        return SlotState(
-            slot=record.name,
-            component=record.release.component,
-            digest=record.digest,
-            deployment=record.release.deployment,
-            attempt=record.release.attempt,
-            status=record.status,
-            url=self._slots.url(record.name),
-            error=record.error,
-            since=record.since,
-        )
 
     def _staged(self) -> list[SlotRecord]:
         return [record for record in self._slots.records.all() if record.staged]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import pwd
 import shutil
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -16,13 +14,15 @@ import structlog
 
 from agent.artifacts import ArtifactFolder
 from agent.checks.target import Target
+from agent.environment import read_env_file, resource_limits, user_named
 from agent.errors import Refused
 from agent.extract import UNPACKING, extract
 from agent.files import sync_folder
+from agent.ports import NoPort, Ports
 from agent.probe import status_of
-from agent.process import Ending, Keepers, NotStarted, Plan, User, alive, ending
+from agent.process import Ending, Keepers, NotStarted, Plan, alive, ending
 from agent.records import Records, SlotRecord
-from agent.settings import AgentSettings, Limits
+from agent.settings import AgentSettings
 from agent.words import last_words
 from core.release.archive import Bounds
 from core.release.manifest import Manifest
@@ -60,7 +60,8 @@ class Slots:
         self._artifacts = artifacts
         self._keepers = keepers
         self._clock = clock
-        self._user = _user(settings.slot_user)
+        self._user = user_named(settings.slot_user)
+        self._ports = Ports(settings.slot_host, settings.slot_ports)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.records = Records(settings.data / "slots", SlotRecord, "slot.json", changed)
         for folder in self.records.unrecorded:
@@ -210,7 +211,7 @@ class Slots:
                 await self._until_healthy(self._record(name), check_wanted)
             except SlotFailed:
                 await self._stop(name)
-                if remaining and not self._is_free(self._record(name).port or 0):
+                if remaining and not self._ports.is_free(self._record(name).port or 0):
                     continue  # somebody else has the port: not the release's fault
                 raise
             self.mark(self._record(name), status="healthy", error=None)
@@ -252,7 +253,7 @@ class Slots:
             log_bytes=limits.log_bytes,
             stop=manifest.run.stop,
             stop_seconds=limits.stop,
-            limits=_resource_limits(limits, own_user=self._user is not None),
+            limits=resource_limits(limits, own_user=self._user is not None),
             user=self._user,
         )
 
@@ -270,25 +271,12 @@ class Slots:
         return last_words(self._log(name), read_env_file(self._settings.env_file).values())
 
     def _choose_port(self, record: SlotRecord) -> int:
-        """The one it had, so that its address stays; else a free one. Raises SlotFailed where none is left."""
-        if record.port and self._is_free(record.port):
-            return record.port
-        if self._settings.slot_ports is None:
-            return _any_free_port(self._settings.slot_host)
-        low, high = self._settings.slot_ports
-        taken = {other.port for other in self.records.all() if self.alive(other.name)}
-        for port in range(low, high + 1):
-            if port not in taken and self._is_free(port):
-                return port
-        raise SlotFailed(f"every port from {low} to {high} is in use; withdraw a slot or widen slot_ports")
-
-    def _is_free(self, port: int) -> bool:
-        with _socket_for(self._settings.slot_host) as probe:
-            try:
-                probe.bind((self._settings.slot_host, port))
-            except OSError:
-                return False
-            return True
+        """Raises SlotFailed where none is left."""
+        taken = {other.port for other in self.records.all() if other.port and self.alive(other.name)}
+        try:
+            return self._ports.choose(record.port, taken)
+        except NoPort as error:
+            raise SlotFailed(str(error)) from error
 
     def _reachable_host(self) -> str:
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.slot_host, self._settings.slot_host)  # noqa: S104 - compared, not bound
@@ -303,20 +291,6 @@ class Slots:
         return self.records.folder(name) / what
 
 
-def read_env_file(path: Path | None) -> dict[str, str]:
-    """KEY=value lines; empty lines and those that begin with # do not count. Quotes around a value are taken off."""
-    if path is None:
-        return {}
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {key.strip(): _unquoted(value.strip()) for key, _, value in pairs}
-
-
-def _unquoted(value: str) -> str:
-    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if quoted else value
-
-
 def _sentence(what: str, words: str) -> str:
     return f"{what}. Its last words: {words}" if words else f"{what}, and it printed nothing."
 
@@ -325,34 +299,6 @@ def _manifest(record: SlotRecord) -> Manifest:
     if record.manifest is None:
         raise SlotFailed("the release is not unpacked")
     return record.manifest
-
-
-def _user(name: str | None) -> User | None:
-    if name is None:
-        return None
-    entry = pwd.getpwnam(name)
-    return User(entry.pw_uid, entry.pw_gid, (entry.pw_gid,))
-
-
-def _resource_limits(limits: Limits, *, own_user: bool) -> dict[str, int]:
-    """Only those that are set. The number of processes is counted per user, so it needs a user of its own."""
-    chosen = {"RLIMIT_AS": limits.memory_bytes, "RLIMIT_NOFILE": limits.open_files}
-    if own_user:
-        chosen["RLIMIT_NPROC"] = limits.processes
-    return {"RLIMIT_CORE": 0, **{name: limit for name, limit in chosen.items() if limit}}
-
-
-def _socket_for(host: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    probe = socket.socket(family, socket.SOCK_STREAM)
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return probe
-
-
-def _any_free_port(host: str) -> int:
-    with _socket_for(host) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def _remove_tree(folder: Path) -> None:

@@ -46,12 +46,9 @@ class Handler(BaseHTTPRequestHandler):
             case "/slow":
                 time.sleep(1.0)
                 self.answer(VERSION)
-            case "/half":
-                self.send_response(200)
-                self.send_header("Content-Length", "100")
-                self.end_headers()
-                self.wfile.write(b"half")
-                self.close_connection = True
+            case "/pause":
+                time.sleep(0.2)
+                self.answer(VERSION)
             case "/die":
                 print("dying as asked", flush=True)
                 os._exit(3)

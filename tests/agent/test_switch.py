@@ -213,7 +213,7 @@ async def test_not_one_request_fails_while_it_switches_forth_and_back(agent: Age
                     answer = await client.get("/stream")
                     assert answer.text == "abc" * 10
                 case "slow":
-                    answer = await client.get("/slow")
+                    answer = await client.get("/pause")
                 case _:
                     answer = await client.post("/", content=body if counts[kind] % 2 else chunks(body))
                     assert answer.text.endswith(digest)

@@ -11,8 +11,8 @@ import pytest
 
 from agent.changes import Changes
 from agent.crashes import Crashes
+from agent.environment import read_env_file
 from agent.settings import SettingsError, bot_token_hash, load_settings, parse_settings, split_address
-from agent.slots import read_env_file
 from agent.words import last_words
 from tests.agent.running import ROOT
 

@@ -1,0 +1,48 @@
+"""Ports for slots: from the settings' range, or any that is free."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+
+
+class NoPort(Exception):
+    """Every port of the range is in use. `str(error)` is one sentence."""
+
+
+class Ports:
+    """A port is only looked at, not held: the release binds it itself a moment later, and may find it taken."""
+
+    def __init__(self, host: str, bounds: tuple[int, int] | None) -> None:
+        self._host = host
+        self._bounds = bounds
+
+    def choose(self, before: int | None, taken: Collection[int]) -> int:
+        """The one it had `before`, so that its address stays; else a free one. Raises NoPort where none is left."""
+        if before and self.is_free(before):
+            return before
+        if self._bounds is None:
+            return self._any()
+        low, high = self._bounds
+        for port in range(low, high + 1):
+            if port not in taken and self.is_free(port):
+                return port
+        raise NoPort(f"every port from {low} to {high} is in use; withdraw a slot or widen slot_ports")
+
+    def is_free(self, port: int) -> bool:
+        with self._socket() as probe:
+            try:
+                probe.bind((self._host, port))
+            except OSError:
+                return False
+            return True
+
+    def _any(self) -> int:
+        with self._socket() as probe:
+            probe.bind((self._host, 0))
+            return int(probe.getsockname()[1])
+
+    def _socket(self) -> socket.socket:
+        probe = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET, socket.SOCK_STREAM)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe
