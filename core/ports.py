@@ -165,7 +165,8 @@ class Change:
 
     `deployment` is the state after, with the version it was loaded with (0: new); the store raises it by one. `lane`
     likewise. `follow` are channels that show the deployment's card from now on; every card of the deployment is
-    marked as wanting the new version. `due` says when the reconciler looks at a deployment next (None: not by itself).
+    marked as wanting the new version. `due` says when the reconciler looks at a deployment next: an earlier time wins,
+    and None (not by itself) withdraws it unless somebody works on it.
     """
 
     deployment: Deployment | None = None
@@ -252,7 +253,11 @@ class Store(Protocol):
         """All signed checkpoints, oldest first."""
 
     async def claim(self, owner: str, now: datetime, lease: float, limit: int) -> Sequence[Lease]:
-        """Claim up to `limit` deployments that are due and not leased; each lease ends after `lease` seconds."""
+        """Claim up to `limit` deployments that are due and not leased; each lease ends after `lease` seconds.
+
+        A claim takes the due time along; what is wished meanwhile is kept for `release`. Work whose lease ended
+        without a release is due again at once.
+        """
 
     async def extend(self, leases: Sequence[Lease], now: datetime, lease: float) -> Sequence[Lease]:
         """Extend those that are still held and give them back; the others are lost."""
