@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
@@ -117,4 +118,6 @@ def _described(name: str, status: os.stat_result) -> AlphaFile:
 
 
 def _why(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a link, and links are not followed"
     return (error.strerror or "an error of the disk").lower()
