@@ -166,10 +166,11 @@ class Service:
                 reply = Reply("refused", Card(why, more, tone="bad", summary=why), about)
                 return reply, Change(settled=Settled(message.platform, message.delivery, reply))
             case Decided(events, says):
+                draft = change(facts, events, via=message.platform)
                 first, *rest = (*says, *advice(command))
+                about = draft.deployment.name if draft.deployment else about
                 reply = Reply("done", Card(first, tuple(rest), summary=first), about)
-                settled = Settled(message.platform, message.delivery, reply)
-                return reply, change(facts, events, via=message.platform, settled=settled)
+                return reply, replace(draft, settled=Settled(message.platform, message.delivery, reply))
 
     # -- what was observed ---------------------------------------------------------------------------------------------
 
