@@ -125,7 +125,8 @@ class Host:
     def stage(self, slot: str, release: Release) -> SlotState:
         """Put `release` (from `trusted`) into a slot of its own; the same again answers the state.
 
-        With another nonce, one that failed, crashed or was withdrawn is tried again, from its artifact. Raises
+        With another nonce, one that failed, crashed or was withdrawn is tried again, from its artifact; one that is
+        well goes on under the new nonce. Raises
         Refused: `bad_request`, `conflict` (the slot has another digest), `not_found` (no such artifact here).
         """
         if release.purpose != "stage" or slot != f"{release.deployment}.{release.attempt}":
@@ -136,6 +137,8 @@ class Host:
             self._slots.records.put(slot, new_slot(slot, release, self._clock(), staged=True))
             log.info("stage", slot=slot, digest=release.digest, component=release.component)
             self._look()
+        elif known.release.nonce != release.nonce:
+            self._slots.mark(known, release=release)
         return self.slot(slot)
 
     def withdraw(self, slot: str) -> SlotState:

@@ -50,6 +50,7 @@ class Views:
             status=record.status,
             url=self._slots.url(record.name),
             error=record.error,
+            nonce=record.release.nonce,
             since=record.since,
         )
 
