@@ -252,6 +252,8 @@ def _verifying(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step
     report = seen.reports[run.run]
     if report is None:
         return _baseline(d, seen, facts.lane, poll) or StartChecks(PUBLIC, d.slot, _wanted(d, seen, facts))
+    if (report.nonce, report.digest) != (run.nonce, run.digest):
+        return StepFailed("Public reported on something else than what this run asked for")
     known = {check.name for check in run.checks if check.final}
     new = tuple(
         CheckFinished(run.run, row.name, row.state, row.expected, row.seen, row.where, row.warning, dict(row.measured))

@@ -104,7 +104,7 @@ class SlotState(_Body):
     error: str | None = None
     """One sentence for a person, where status is failed or crashed."""
     nonce: str = ""
-    """Of the statement that it was started with: the same slot asked for with another nonce is started anew."""
+    """Of the statement that it was last asked for with: one that failed is tried again when asked with another."""
     since: datetime
 
 
