@@ -94,12 +94,17 @@ class Conversation:
 
 
 async def settled(app: App, limit: float = SETTLING) -> bool:
-    """Wait until nothing moves by itself any more; False where that took longer than `limit` seconds."""
+    """Wait until nothing moves by itself any more; False where that took longer than `limit` seconds.
+
+    Two looks in a row must agree: what moves between the questions of one look may escape it.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + limit
-    while not await app.at_rest():
+    quiet = 0
+    while quiet < 2:
         if loop.time() > until:
             return False
+        quiet = quiet + 1 if await app.at_rest() else 0
         await app.signal.wait(_LOOK_AGAIN)
     return True
 

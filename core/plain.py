@@ -22,8 +22,8 @@ def line_of(line: str | Bar) -> str:
 
 
 def bar(done: float, total: float) -> str:
-    """Full only where all is done, and empty only where nothing is."""
-    share = 1.0 if total <= 0 else min(max(done / total, 0.0), 1.0)
+    """Full only where all is done, and empty only where nothing is, or where nothing is known yet."""
+    share = 0.0 if total <= 0 else min(max(done / total, 0.0), 1.0)
     full = round(share * BAR_CELLS)
     if 0.0 < share < 1.0:
         full = min(max(full, 1), BAR_CELLS - 1)

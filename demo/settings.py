@@ -113,7 +113,7 @@ def bot_settings(places: Sequence[Place]) -> str:
         ("[ashat]", {"data": "bot", "key_file": "bot.key.pem"}),
         ("[alpha]", {"folder": "alpha"}),
         *agents,
-        ("[workflow]", {"max_commands_per_minute": 120, "max_active_per_person": 30}),
+        ("[workflow]", {"poll_seconds": 0.5, "max_commands_per_minute": 120, "max_active_per_person": 30}),
         *components,
         *((f"[people.{key}]", _person(key)) for key in PEOPLE),
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from adapters.terminal.news import new_facts, new_lines
 from adapters.terminal.screen import Line, Screen
@@ -14,6 +14,9 @@ from core.ports import Form
 
 _INDENT = 10
 """Columns of the time and the space behind it: facts stand below the words of their headline."""
+_FRESH = timedelta(seconds=2)
+"""A fact that was printed so shortly before is still in front of the reader, and is not printed again: what goes to a
+card, its thread and three people elsewhere stands together here."""
 
 
 class Terminal:
@@ -24,6 +27,7 @@ class Terminal:
         self._screen = screen
         self._now = now
         self._shown: dict[str, Card] = {}
+        self._said: dict[str, datetime] = {}
 
     @property
     def platform(self) -> str:
@@ -72,9 +76,21 @@ class Terminal:
     def _whole(self, card: Card) -> None:
         self._block(card.title, [*(line_of(line) for line in card.lines), buttons(card.buttons)], card)
 
-    def _block(self, headline: str, facts: list[str], card: Card) -> None:
-        rows = [Line(fact, _INDENT, 2) for fact in facts if fact]
+    def _block(self, headline: str, facts: Sequence[str], card: Card) -> None:
+        fresh = self._unsaid(facts)
+        if not fresh and facts and self._unsaid([safe(card.title)]) == []:
+            return
+        rows = [Line(fact, _INDENT, 2) for fact in fresh]
         self._screen.show([self._headline(safe(headline), card), *rows])
+        self._remember(facts)
+
+    def _unsaid(self, facts: Sequence[str]) -> list[str]:
+        now = self._now()
+        self._said = {fact: at for fact, at in self._said.items() if now - at < _FRESH}
+        return [fact for fact in facts if fact and fact not in self._said]
+
+    def _remember(self, facts: Sequence[str]) -> None:
+        self._said |= dict.fromkeys(facts, self._now())
 
     def _headline(self, text: str, card: Card | None = None) -> Line:
         return Line(f"{self._now():%H:%M:%S}  {text}", 0, _INDENT, card.tone if card else "neutral")
@@ -91,6 +107,7 @@ class Terminal:
         mark = "✗" if refused else "→"
         tone = "bad" if refused else "neutral"
         self._screen.show([Line(f"{mark} {first}", 0, 2, tone), *(Line(row, 2, 2) for row in rest)])
+        self._remember([first, *rest])
 
     def tell(self, *rows: str) -> None:
         """Lines of the program itself."""
