@@ -126,8 +126,8 @@ class Host:
         """Put `release` (from `trusted`) into a slot of its own; the same again answers the state.
 
         With another nonce, one that failed, crashed or was withdrawn is tried again, from its artifact; one that is
-        well goes on under the new nonce. Raises
-        Refused: `bad_request`, `conflict` (the slot has another digest), `not_found` (no such artifact here).
+        well goes on under the new nonce. Raises Refused: `bad_request`, `conflict` (the slot has another digest),
+        `not_found` (no such artifact here).
         """
         if release.purpose != "stage" or slot != f"{release.deployment}.{release.attempt}":
             raise Refused("bad_request", f"the release is not signed to be staged as {slot}")
