@@ -11,6 +11,7 @@ from tests.bot.support.world import World, running
 
 async def arrive(world: World, id_: str, *, component: str = "main") -> None:
     """Push and verify: it waits for approval."""
+    world.clock.move(1)
     world.ships(id_, component=component)
     await world.alice.says(f"deploy push {id_} 'A change that matters'")
     await world.alice.says(f"deploy verify {id_}")
@@ -425,7 +426,7 @@ async def test_what_a_person_decides_during_an_upload_counts_before_omega_switch
         await upload(digest, progress)  # type: ignore[arg-type]  # the port's own callback is passed through
         await world.bo.says("deploy rollback v2")
 
-    world.omega.upload = interrupted  # type: ignore[method-assign, assignment]  # an upload that people do not wait for
+    world.omega.upload = interrupted  # type: ignore[method-assign]  # an upload that people do not wait for
     await world.settles()
     assert await world.stage("v2") is Stage.ROLLED_BACK
     digest = (await world.deployment("v2")).digest

@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from securesystemslib.signer import CryptoSigner
+from structlog.typing import EventDict
 
 from adapters.artifacts.memory import MemorySource
 from adapters.artifacts.memory import MemoryStore as MemoryArtifacts
 from adapters.channels.memory import MemoryChannel, Message, Shown
 from adapters.servers.memory import MemoryAgents, MemoryMainframe, MemoryOmega, MemoryPublic
 from adapters.store.memory import MemoryStore
+from adapters.store.sql import SqlStore
 from bot.app import App, Parts
 from bot.settings import Settings
 from bot.wiring import policy_of
@@ -54,8 +57,9 @@ class World:
         self.settings = Settings(workflow={**QUICK_WORKFLOW, **workflow})
         self._edit_gap = edit_gap
         self._kicks = kicks
-        self._nap = 0.0 if isinstance(self.store, MemoryStore) else 0.0005
+        self._nap = 0.0005 if isinstance(self.store, SqlStore) else 0.0
         self._read: set[int] = set()
+        self.log: list[EventDict] = []
         self.app = self.make_app()
 
     def _omega(self, number: int, region: str) -> MemoryOmega:
@@ -89,9 +93,9 @@ class World:
     async def crash(self) -> None:
         """As `kill -9` ends it: at once, wherever it is."""
         app = self.app
-        app._scheduler.shutdown(wait=False)  # noqa: SLF001 - a crash asks nobody
-        tasks = [*app._tasks, *(task for _, task in app.reconciler._working.values())]  # noqa: SLF001
-        tasks += app.notifier._writers.values()  # noqa: SLF001
+        app._scheduler.shutdown(wait=False)
+        tasks = [*app._tasks, *(task for _, task in app.reconciler._working.values())]
+        tasks += app.notifier._writers.values()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -266,14 +270,16 @@ class World:
 
 @asynccontextmanager
 async def running(world: World, *, configured: bool = True) -> AsyncIterator[World]:
-    """The world with a bot that runs; whatever happens, it is stopped."""
-    if configured:
-        await world.configure()
-    await world.app.start()
-    try:
-        yield world
-    finally:
-        await world.app.stop()
+    """The world with a bot that runs; whatever happens, it is stopped. Its log lines are in `world.log`."""
+    with structlog.testing.capture_logs() as entries:
+        world.log = entries
+        if configured:
+            await world.configure()
+        await world.app.start()
+        try:
+            yield world
+        finally:
+            await world.app.stop()
 
 
 __all__ = ["HOME", "PUBLIC", "World", "omega", "running"]
