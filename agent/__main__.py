@@ -18,7 +18,7 @@ def main(config: Path, end_slots_on_exit: bool = False) -> int:
     Front door and releases go on running without the agent, and are adopted by the next one. `end_slots_on_exit` ends
     every process with the agent, even if it is killed: each keeper holds the other end of a pipe that then breaks.
     """
-    from agent.process import NotStarted
+    from agent.processes.kept import NotStarted
     from agent.program import serve
 
     try:

@@ -15,20 +15,20 @@ from datetime import datetime
 
 import structlog
 
-from agent.artifacts import ArtifactFolder
 from agent.changes import Changes
 from agent.checks.target import Target
-from agent.crashes import Crashes
-from agent.door import FrontDoor
+from agent.door.front import FrontDoor
 from agent.errors import Refused
 from agent.jobs import Jobs
-from agent.process import Keepers, NotStarted
-from agent.records import ComponentRecord, Records, SlotRecord
+from agent.processes.kept import Keepers, NotStarted
 from agent.settings import AgentSettings
-from agent.slots import SlotFailed, Slots, Superseded
-from agent.sweeping import Sweeper
-from agent.switching import Switcher, new_slot
-from agent.views import Views
+from agent.slots.artifacts import ArtifactFolder
+from agent.slots.crashes import Crashes
+from agent.slots.records import ComponentRecord, Records, SlotRecord
+from agent.slots.slots import SlotFailed, Slots, Superseded
+from agent.slots.sweeping import Sweeper
+from agent.slots.switching import Switcher, new_slot
+from agent.slots.views import Views
 from core.release.signing import SignatureRefused, opened, public_key
 from core.release.wire import ComponentState, EnvelopeJson, Release, SlotState
 

@@ -21,12 +21,12 @@ from securesystemslib.signer import CryptoSigner
 from starlette.applications import Starlette
 
 from agent import __version__
-from agent.app import build_app
-from agent.auth import Doorman
-from agent.endpoint import Endpoint
-from agent.endpoints import desired_endpoints, download_endpoint, host_endpoints, slot_endpoints, upload_endpoints
+from agent.api.app import build_app
+from agent.api.auth import Doorman
+from agent.api.endpoint import Endpoint
+from agent.api.endpoints import desired_endpoints, download_endpoint, host_endpoints, slot_endpoints, upload_endpoints
+from agent.api.openapi import openapi_endpoint
 from agent.host import Host
-from agent.openapi import openapi_endpoint
 from agent.settings import AgentSettings, SettingsError, bot_token_hash, split_address
 from core.release.signing import new_key, public_text, signer_from_pem
 from core.release.wire import About
@@ -140,8 +140,8 @@ async def _role(parts: Parts, running: AsyncExitStack) -> Sequence[Endpoint]:
 
 
 async def _verifying(parts: Parts, running: AsyncExitStack) -> Sequence[Endpoint]:
-    from agent.verification_endpoints import verification_endpoints
-    from agent.verifications import Verifications
+    from agent.api.verification_endpoints import verification_endpoints
+    from agent.checks.verifications import Verifications
 
     host, settings = parts.host, parts.settings
     verifications = Verifications(settings.data / "verifications", parts.signer, settings.checks, utc_now)

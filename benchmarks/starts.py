@@ -25,8 +25,8 @@ async def measure() -> list[Row]:
     floor = _seconds("import starlette.applications, uvicorn, pydantic, httpx")
     against = "importing starlette, uvicorn, pydantic, httpx"
     return [
-        Row("import the agent", _seconds("import agent.app"), floor, "ms", against),
-        Row("import the front door", _seconds("import agent.frontdoor"), floor, "ms", against),
+        Row("import the agent", _seconds("import agent.api.app"), floor, "ms", against),
+        Row("import the front door", _seconds("import agent.door.proxy"), floor, "ms", against),
         Row("import the bot", _seconds("import bot.wiring"), floor, "ms", against),
         Row(
             "ashat help",

@@ -46,7 +46,7 @@ class NotApplicable:
 Finding = Passed | NotApplicable
 
 
-class Unmet(Exception):  # noqa: N818 - an outcome of a check, not a fault of the program
+class Unmet(Exception):
     """An expectation that the release, or its host, did not meet. Texts may be raw: the report cleans and caps them."""
 
     def __init__(

@@ -7,7 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from agent.endpoint import Call, Endpoint
+from agent.api.endpoint import Call, Endpoint
 from agent.fleet.omega import Fleet
 from core.release.wire import Assignments, DistributionState, DistributionWanted, Mainframes, Poll, ReceiptSent
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import httpx
 from securesystemslib.signer import CryptoSigner
 
-from agent.process import started_at
+from agent.processes.kept import started_at
 from agent.program import serve
 from agent.settings import load_settings
 from core.release.signing import new_key, public_text, sign, signer_from_pem

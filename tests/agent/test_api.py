@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import agent as agent_package
-from agent.openapi import whole_document
+from agent.api.openapi import whole_document
 from core.release.signing import new_key, public_text, signer_from_pem
 from core.release.wire import About, Problem, State
 from tests.agent.conftest import StartAgent
@@ -92,7 +92,7 @@ def test_the_version_is_the_projects() -> None:
 
 def test_the_document_in_docs_is_current() -> None:
     kept = json.loads((ROOT / "docs/agent-openapi.json").read_text())
-    assert kept == whole_document(), "run: python -m agent.openapi docs/agent-openapi.json"
+    assert kept == whole_document(), "run: python -m agent.api.openapi docs/agent-openapi.json"
 
 
 def random_artifact(size: int) -> Artifact:

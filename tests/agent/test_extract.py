@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from agent.errors import Refused
-from agent.extract import extract
+from agent.slots.extract import extract
 from core.release.archive import ArchiveError, Bounds, read_manifest
 from core.release.manifest import ManifestError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.frontdoor import Door
-from agent.routes import Route, RouteTable, routes_text
+from agent.door.proxy import Door
+from agent.door.routes import Route, RouteTable, routes_text
 from tests.agent.running import client as client_for
 
 Answer = bytes
@@ -182,7 +182,7 @@ async def test_a_connect_that_fails_is_tried_once_more_on_the_new_table(
             street.route(Route("/", "main", f"127.0.0.1:{street.upstream}"))
         return await connect(host, port)
 
-    monkeypatch.setattr("agent.frontdoor.asyncio.open_connection", switched_meanwhile)
+    monkeypatch.setattr("agent.door.proxy.asyncio.open_connection", switched_meanwhile)
     assert (await browser.get("/")).text == "ok"
 
 

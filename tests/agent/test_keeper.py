@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.process import Ending, Keepers, NotStarted, Plan, User, alive, ending, started_at
+from agent.processes.kept import Ending, Keepers, NotStarted, Plan, User, alive, ending, started_at
 from tests.agent.running import until
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.process import Keepers, alive, ending, started_at
+from agent.processes.kept import Keepers, alive, ending, started_at
 from tests.agent.conftest import StartAgent
 from tests.agent.product import product
 from tests.agent.running import Agent, until

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from agent.door import FrontDoor
-from agent.process import Keepers
+from agent.door.front import FrontDoor
+from agent.processes.kept import Keepers
 from core.release.signing import new_key, signer_from_pem
 from tests.agent.conftest import StartAgent
 from tests.agent.product import PROGRAM, crashing, manifest, pack, product

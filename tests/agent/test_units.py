@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent.changes import Changes
-from agent.crashes import Crashes
-from agent.environment import read_env_file
+from agent.processes.words import last_words
 from agent.settings import SettingsError, bot_token_hash, load_settings, parse_settings, split_address
-from agent.words import last_words
+from agent.slots.crashes import Crashes
+from agent.slots.environment import read_env_file
 from tests.agent.running import ROOT
 
 GOOD = 'role = "public"\nname = "p"\ndata = "data"\nallow_same_user = true\n'
@@ -111,8 +111,8 @@ def test_an_agent_is_light_and_its_door_and_keeper_are_lighter() -> None:
     )
     for module, banned in (
         ("agent.program", heavy),
-        ("agent.frontdoor", "['pydantic', 'starlette', 'structlog', 'securesystemslib']"),
-        ("agent.keeper", "['asyncio', 'h11', 'pydantic']"),
+        ("agent.door.proxy", "['pydantic', 'starlette', 'structlog', 'securesystemslib']"),
+        ("agent.processes.keeper", "['asyncio', 'h11', 'pydantic']"),
     ):
         code = f"import sys, {module}; print([name for name in {banned} if name in sys.modules])"
         found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from agent.checks.verifications import REPORT, Verifications
 from agent.errors import Refused
 from agent.settings import CheckSettings
-from agent.verifications import REPORT, Verifications
 from core.release.signing import SignatureRefused, new_key, opened, public_key, public_text, signer_from_pem
 from core.release.wire import CheckWanted, Report, VerificationState, VerificationWanted
 from tests.agent.checks.app import DIGEST, NOW, App, Route, json_route, until
@@ -312,5 +312,7 @@ async def test_a_result_that_cannot_be_recorded_is_no_pass(
 
 
 def test_an_agent_starts_without_what_only_checks_need() -> None:
-    script = "import sys, agent.verifications; sys.exit(bool({'httpx', 'jsonschema', 'sqlmodel'} & {*sys.modules}))"
+    script = (
+        "import sys, agent.checks.verifications; sys.exit(bool({'httpx', 'jsonschema', 'sqlmodel'} & {*sys.modules}))"
+    )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -18,9 +18,8 @@ import uvicorn
 from securesystemslib.signer import CryptoSigner
 from starlette.applications import Starlette
 
-from agent.app import build_app
-from agent.artifacts import ArtifactFolder
-from agent.auth import Doorman
+from agent.api.app import build_app
+from agent.api.auth import Doorman
 from agent.changes import Changes
 from agent.errors import Refused
 from agent.fleet.distributions import Patience
@@ -30,6 +29,7 @@ from agent.fleet.omega import Fleet
 from agent.fleet.outbox import ReceiptOutbox
 from agent.fleet.registry import Licence
 from agent.fleet.routes import fleet_endpoints
+from agent.slots.artifacts import ArtifactFolder
 from core.release.signing import SignatureRefused, new_key, opened, public_key, public_text, sign, signer_from_pem
 from core.release.wire import ComponentState, DistributionState, MainframeState, Receipt, Release
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from agent.app import read_upload
-from agent.endpoint import Call, Endpoint
+from agent.api.app import read_upload
+from agent.api.endpoint import Call, Endpoint
 from agent.errors import Refused
 from agent.host import Host
 from core.release import wire

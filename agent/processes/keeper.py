@@ -1,7 +1,7 @@
 """The parent of one release's process: it outlives the agent, and nothing of the release outlives it.
 
 Run as a script of its own with the standard library alone (`python -I -S keeper.py`), so that it is small and starts in
-20 ms. It reads its plan, one line of JSON, from its standard input (see `agent.process.Plan`), and then
+20 ms. It reads its plan, one line of JSON, from its standard input (see `agent.processes.kept.Plan`), and then
 
 - takes the lock in the run folder, or leaves at once: a release is never started twice, whoever asks;
 - starts the process in a session of its own, as another user and with limits where the plan says so;

@@ -1,4 +1,4 @@
-"""Processes that outlive the agent: each has a keeper (`agent.keeper`), is recorded on the disk, and is found again."""
+"""Processes that outlive the agent: each has a keeper (`agent.processes.keeper`), is recorded on the disk, and is found again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from agent import keeper
 from agent.files import read_or_none
+from agent.processes import keeper
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _LOOK = 0.02

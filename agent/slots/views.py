@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.crashes import Crashes
-from agent.door import FrontDoor
-from agent.records import ComponentRecord, SlotRecord
-from agent.routes import Route
+from agent.door.front import FrontDoor
+from agent.door.routes import Route
 from agent.settings import AgentSettings, split_address
-from agent.slots import Slots
+from agent.slots.crashes import Crashes
+from agent.slots.records import ComponentRecord, SlotRecord
+from agent.slots.slots import Slots
 from core.release.wire import ComponentState, SlotState
 
 

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the route table and the models of its bodies: it cannot say anything else.
 
-`python -m agent.openapi docs/agent-openapi.json` writes the document of all roles together.
+`python -m agent.api.openapi docs/agent-openapi.json` writes the document of all roles together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
 
-from agent.endpoint import Call, Endpoint
+from agent.api.endpoint import Call, Endpoint
 from core.release.wire import API_VERSION, Problem
 
 Key = tuple[str, str]
@@ -133,15 +133,15 @@ class _Unasked:
 
 def whole_document() -> dict[str, Any]:
     """The document of all roles together, as it is kept beside the documentation."""
-    from agent.endpoints import (
+    from agent.api.endpoints import (
         desired_endpoints,
         download_endpoint,
         host_endpoints,
         slot_endpoints,
         upload_endpoints,
     )
+    from agent.api.verification_endpoints import verification_endpoints
     from agent.fleet.routes import fleet_endpoints
-    from agent.verification_endpoints import verification_endpoints
 
     unasked: Any = _Unasked()
     common = [*host_endpoints(unasked, unasked), *upload_endpoints(unasked)]

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import agent
+from agent.door.proxy import LISTENING, ROUTES, status_address
+from agent.door.routes import Route, routes_text
 from agent.files import read_or_none, write_durably
-from agent.frontdoor import LISTENING, ROUTES, status_address
-from agent.process import Keepers, NotStarted, Plan, alive
-from agent.routes import Route, routes_text
+from agent.processes.kept import Keepers, NotStarted, Plan, alive
+from agent.processes.words import last_words
 from agent.settings import split_address
-from agent.words import last_words
 
 _LOG_BYTES = 1024 * 1024
 _OPENS_WITHIN = 30.0
@@ -48,11 +48,11 @@ class FrontDoor:
         return alive(self._run)
 
     async def keep(self) -> None:
-        """Start the door where it does not run, and return once it listens. Raises agent.process.NotStarted."""
+        """Start the door where it does not run, and return once it listens. Raises agent.processes.kept.NotStarted."""
         host, port = split_address(self._listen)
         if port == 0:
             port = self.port or 0
-        argv = (sys.executable, "-m", "agent.frontdoor", "--listen", f"{host}:{port}", "--folder", str(self._folder))
+        argv = (sys.executable, "-m", "agent.door.proxy", "--listen", f"{host}:{port}", "--folder", str(self._folder))
         root = str(Path(agent.__file__).parent.parent)
         plan = Plan(argv, str(self._folder), {"PYTHONPATH": root}, str(self._folder / "log"), _LOG_BYTES)
         await self._keepers.start(self._run, plan)

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import structlog
 
-from agent.records import ComponentRecord, Records, SlotRecord
 from agent.settings import AgentSettings
-from agent.slots import SlotFailed, Slots, Superseded
+from agent.slots.records import ComponentRecord, Records, SlotRecord
+from agent.slots.slots import SlotFailed, Slots, Superseded
 from core.release.wire import Release
 
 _COMMAND = 60.0

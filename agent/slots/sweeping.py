@@ -7,11 +7,11 @@ from datetime import datetime
 
 import structlog
 
-from agent.artifacts import ArtifactFolder
-from agent.records import ComponentRecord, Records
 from agent.settings import AgentSettings
-from agent.slots import Slots
-from agent.switching import slot_name
+from agent.slots.artifacts import ArtifactFolder
+from agent.slots.records import ComponentRecord, Records
+from agent.slots.slots import Slots
+from agent.slots.switching import slot_name
 
 _TOMBSTONES = 200
 """Records of withdrawn slots that are kept, so that a repeated request about them is still understood."""

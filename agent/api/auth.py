@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 
-from agent.endpoint import Caller
+from agent.api.endpoint import Caller
 from agent.errors import Refused
 
 ANYONE = Caller("anyone")

@@ -4,7 +4,7 @@ Each request looks up its release anew, so that a switch is one atomic change of
 finish where they began, the next ones go to the new release, on the same connections. The agent asks how many are in
 flight (a Unix socket beside the table) before it stops what was replaced.
 
-Imports asyncio and h11 alone. `python -m agent.frontdoor --listen 127.0.0.1:8080 --folder F`
+Imports asyncio and h11 alone. `python -m agent.door.proxy --listen 127.0.0.1:8080 --folder F`
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import cast
 
 import h11
 
-from agent.forwarding import refusal, request_headers, request_path, response_headers
-from agent.routes import RouteTable
+from agent.door.forwarding import refusal, request_headers, request_path, response_headers
+from agent.door.routes import RouteTable
 
 ROUTES = "routes.json"
 LISTENING = "listening.json"
@@ -294,7 +294,7 @@ def _write(path: Path, data: dict[str, int]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="agent.frontdoor", description="The front door of one host.")
+    parser = argparse.ArgumentParser(prog="agent.door.proxy", description="The front door of one host.")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--folder", required=True, type=Path, help="where the route table is")
     options = parser.parse_args()

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import structlog
 
-from agent.artifacts import ArtifactFolder
 from agent.checks.target import Target
-from agent.environment import read_env_file, resource_limits, user_named
 from agent.errors import Refused
-from agent.extract import UNPACKING, extract
 from agent.files import sync_folder
-from agent.ports import NoPort, Ports
-from agent.probe import status_of
-from agent.process import Ending, Keepers, NotStarted, Plan, alive, ending
-from agent.records import Records, SlotRecord
+from agent.processes.kept import Ending, Keepers, NotStarted, Plan, alive, ending
+from agent.processes.words import last_words
 from agent.settings import AgentSettings
-from agent.words import last_words
+from agent.slots.artifacts import ArtifactFolder
+from agent.slots.environment import read_env_file, resource_limits, user_named
+from agent.slots.extract import UNPACKING, extract
+from agent.slots.ports import NoPort, Ports
+from agent.slots.probe import status_of
+from agent.slots.records import Records, SlotRecord
 from core.release.archive import Bounds
 from core.release.manifest import Manifest
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agent.endpoint import Call, Endpoint
+from agent.api.endpoint import Call, Endpoint
+from agent.checks.verifications import Verifications
 from agent.errors import Refused
 from agent.host import Host
-from agent.verifications import Verifications
 from core.release.wire import VerificationState, VerificationWanted
 
 _PATH = "/v1/verifications/{slot}/{run}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pwd
 from pathlib import Path
 
-from agent.process import User
+from agent.processes.kept import User
 from agent.settings import Limits
 
 

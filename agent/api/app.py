@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agent.auth import Doorman
-from agent.endpoint import Call, Endpoint
+from agent.api.auth import Doorman
+from agent.api.endpoint import Call, Endpoint
 from agent.errors import Refused
 from core.release.wire import Problem
 
