@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from bot.settings import Settings, token_of
 from core.cards import Card
 from core.policy import CheckRule, Policy
-from core.ports import Agents, ArtifactStore, Channel, Clock, Door, People, Store
+from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
 
 if TYPE_CHECKING:
     from adapters.shell.wire import Answer
@@ -90,6 +90,13 @@ def artifacts_of(settings: Settings) -> ArtifactStore:
     return ContentStore(settings.ashat.data / "artifacts")
 
 
+def source_of(settings: Settings) -> ArtifactSource:
+    """ALPHA."""
+    from adapters.artifacts.folder import FolderSource
+
+    return FolderSource(settings.alpha.folder, settings.alpha.name)
+
+
 async def store_of(settings: Settings, clock: Clock) -> Store:
     """The bot's memory, opened. Raises StoreUnusable."""
     from adapters.store.sql import SqlStore
@@ -102,7 +109,6 @@ async def build(
     clock: Clock | None = None,
 ) -> App:  # fmt: skip
     """A bot that is not started yet. Raises SettingsError, KeyFileError or StoreUnusable, each with its sentence."""
-    from adapters.artifacts.folder import FolderSource
     from adapters.people import SettingsPeople
     from bot import keys
     from bot.app import App, Parts
@@ -116,7 +122,7 @@ async def build(
         people=people,
         clock=clock,
         policy=policy_of(settings, overrides.own_push),
-        source=FolderSource(settings.alpha.folder, settings.alpha.name),
+        source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
         channels=channels(),

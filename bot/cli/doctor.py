@@ -1,0 +1,54 @@
+"""`ashat doctor`: everything that a working bot needs, a line each, with the mend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.cli.common import DEFAULT_CONFIG, REFUSED, Config
+
+if TYPE_CHECKING:
+    from bot.doctor import Finding
+    from bot.settings import Settings
+
+
+def doctor(config: Config = DEFAULT_CONFIG) -> None:
+    """Look at settings, files, key, database, servers, clocks and certificates. Exit status 1 where one fails."""
+    from bot.doctor import read
+    from core.plain import safe
+
+    settings, findings = read(config)
+    if settings is not None:
+        findings += asyncio.run(_all(settings, config))
+    for finding in findings:
+        typer.echo(safe(str(finding)))
+    if any(finding.level == "fail" for finding in findings):
+        raise typer.Exit(REFUSED)
+
+
+async def _all(settings: Settings, config: Config) -> Sequence[Finding]:
+    """Servers are asked where there is a database that names them, and a key and tokens to ask them with."""
+    from bot import wiring
+    from bot.doctor import run
+    from bot.doctor.local import local_findings
+    from bot.doctor.people import people_findings
+    from bot.settings import sqlite_file
+
+    clock = wiring.SystemClock()
+    database = sqlite_file(settings)
+    try:
+        agents = wiring.agents_of(settings, wiring.artifacts_of(settings))
+        servers = []
+        if database is None or database.exists():
+            store = await wiring.store_of(settings, clock)
+            servers = list(await store.servers())
+            await store.close()
+    except wiring.expected():  # the local findings say what is wrong with the key, a token or the database
+        return [*await asyncio.to_thread(local_findings, settings, config), *people_findings(settings)]
+    try:
+        return await run(settings, agents, servers, clock, config)
+    finally:
+        await agents.close()

@@ -1,0 +1,43 @@
+"""`ashat run`: the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from bot.cli.common import DEFAULT_CONFIG, Config, explained
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+
+def run(config: Config = DEFAULT_CONFIG) -> None:
+    """Run the bot until SIGTERM or Ctrl-C. The channel is told on standard output, the log on standard error."""
+    from bot import logs
+    from bot.settings import load
+
+    with explained():
+        settings = load(config)
+        logs.configure(settings.ashat.log_format, settings.ashat.log_level)
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from bot import wiring
+
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    chat = wiring.terminal(sys.stdout)
+    with wiring.claimed(settings):
+        app = await wiring.build(settings, lambda: {chat.platform: chat})
+        shell = wiring.shell(settings, app.door, f"{chat.platform}:{settings.ashat.home_channel}")
+        await app.start()
+        try:
+            await shell.start()
+            await stopped.wait()
+        finally:
+            await shell.stop()
+            await app.stop()
