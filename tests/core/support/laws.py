@@ -1,0 +1,282 @@
+"""What must hold whatever happens: judged from the journal and from what servers took, not by the code under test.
+
+Each law raises AssertionError with what broke it. `watch` judges a world's commits, `hold` all that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from core import events as e
+from core.evolve import evolve, evolve_lane
+from core.policy import Covers
+from core.ports import Change
+from core.state import Deployment, Lane, ManifestFacts
+from tests.core.support.servers import Accepted
+from tests.core.support.world import KINDS, SYSTEM, Line, World
+
+MOVES = (e.LaneTaken, e.Retried, e.RollbackStarted)
+"""Events that issue a generation, where theirs is not 0."""
+
+
+def watch(world: World) -> None:
+    """Judge each commit before it is kept."""
+    world.watchers.append(lambda change: _one_event_per_change(world, change))
+
+
+def hold(world: World) -> None:
+    """Judge everything that is there."""
+    lanes_have_one_holder_and_generations_rise(world)
+    production_runs_only_what_was_approved(world)
+    nothing_passes_unchecked(world)
+    slots_run_their_own_digest(world)
+    what_is_finished_is_so(world)
+
+
+# -- 4: one event per change, in the same transaction ------------------------------------------------------------------
+
+
+def _one_event_per_change(world: World, change: Change) -> None:
+    after = change.deployment
+    if after is None:
+        assert change.lane is None, "a lane moved without its deployment"
+        return
+    before = world.deployments.get(after.key)
+    assert change.entries, f"{after.key} changed without an event"
+    assert after.version == (before.version if before else 0)
+    folded, lane = before, world.lane(after.component)
+    for draft in change.entries:
+        if draft.chain == SYSTEM:
+            continue
+        assert draft.chain == after.key, f"{draft.kind} of {draft.chain} in a change of {after.key}"
+        event = _read(draft.kind, draft.data)
+        folded = evolve(folded, event, draft.at, draft.by)
+        lane = evolve_lane(lane, folded, event)
+    assert folded == after, "the state is not the fold of its events"
+    assert (change.lane or world.lane(after.component)) == lane, "the lane is not the fold of its events"
+
+
+def _read(kind: str, data: dict[str, object]) -> e.DeploymentEvent:
+    from adapters.store.codec import event_from
+
+    event = event_from(kind, data)
+    assert not isinstance(event, e.SystemEvent)
+    return event
+
+
+def journal_gives_the_state(world: World) -> None:
+    """The whole journal, folded anew from its JSON, gives every deployment and lane, and names each that was opened."""
+    states: dict[str, Deployment] = {}
+    lanes: dict[str, Lane] = {}
+    for line in world.journal:
+        if line.chain == SYSTEM:
+            continue
+        assert not isinstance(line.event, e.SystemEvent)
+        d = evolve(states.get(line.chain), line.event, line.at, line.by)
+        states[line.chain] = d
+        lanes[d.component] = evolve_lane(lanes.get(d.component, Lane(d.component)), d, line.event)
+    assert states == {key: replace(d, version=0) for key, d in world.deployments.items()}
+    for component, lane in world.lanes.items():
+        assert replace(lane, version=0) == lanes[component]
+    opened = [line.event.deployment for line in world.journal if isinstance(line.event, e.Opened)]
+    assert opened == list(states)
+    assert all(type(line.event).__name__ in KINDS for line in world.journal)
+
+
+# -- the lane ----------------------------------------------------------------------------------------------------------
+
+
+def lanes_have_one_holder_and_generations_rise(world: World) -> None:
+    components = {line.chain: line.event.component for line in world.journal if isinstance(line.event, e.Pushed)}
+    holder: dict[str, str | None] = {}
+    generation: dict[str, int] = {}
+    for line in world.journal:
+        if line.chain == SYSTEM:
+            continue
+        component = components[line.chain]
+        if isinstance(line.event, MOVES) and line.event.generation:
+            assert holder.get(component) in (None, line.chain), f"{line.chain} took the lane of {holder[component]}"
+            assert line.event.generation > generation.get(component, 0), f"{line.chain} was issued an old generation"
+            holder[component], generation[component] = line.chain, line.event.generation
+        if isinstance(line.event, e.Completed | e.RolledBack) and holder.get(component) == line.chain:
+            holder[component] = None
+    for component, lane in world.lanes.items():
+        assert lane.holder == holder.get(component)
+
+
+# -- 1 and 2: nothing reaches OMEGA that was not approved --------------------------------------------------------------
+
+
+def production_runs_only_what_was_approved(world: World) -> None:
+    for region, host in world.omegas.items():
+        for accepted in host.accepted:
+            _judge(world, region, accepted)
+        for distributions in host.given.values():
+            for given in distributions:
+                _judge(world, region, Accepted(given.release, world.now))
+
+
+def _judge(world: World, region: str, accepted: Accepted) -> None:
+    release = accepted.release
+    number, line = _issued(world, release.component, release.generation)
+    assert line.at <= accepted.at, f"OMEGA {region} took generation {release.generation} before it was issued"
+    if isinstance(line.event, e.RollbackStarted):
+        restored = dict(line.event.restore)[region]
+        assert release.digest == (restored.digest if restored else None), "a rollback brought something else"
+        taken = [one.event for one in _chain(world, line.chain, number) if isinstance(one.event, e.LaneTaken)]
+        assert dict(taken[-1].replaces)[region] == restored, "a rollback returns to what was not recorded at its switch"
+        return
+    before = list(_chain(world, line.chain, number + 1))
+    fixed = next(one.event for one in before if isinstance(one.event, e.ArtifactFixed))
+    assert release.digest == fixed.digest, f"{line.chain} sent another digest than was fixed at push"
+    _approved(
+        world, line.chain, next(i for i, one in _numbered(world, line.chain) if isinstance(one.event, e.LaneTaken))
+    )
+
+
+def _issued(world: World, component: str, generation: int) -> tuple[int, Line]:
+    """The event that issued this generation of this component, and nothing else did."""
+    keys = {
+        line.chain for line in world.journal if isinstance(line.event, e.Pushed) and line.event.component == component
+    }
+    found = [
+        (number, line)
+        for number, line in enumerate(world.journal)
+        if line.chain in keys and isinstance(line.event, MOVES) and line.event.generation == generation
+    ]
+    assert len(found) == 1, f"generation {generation} of {component} was issued {len(found)} times"
+    return found[0]
+
+
+def _numbered(world: World, chain: str) -> Iterator[tuple[int, Line]]:
+    return ((number, line) for number, line in enumerate(world.journal) if line.chain == chain)
+
+
+def _chain(world: World, chain: str, end: int) -> Iterator[Line]:
+    return (line for number, line in _numbered(world, chain) if number < end)
+
+
+def _approved(world: World, chain: str, taken_at: int) -> None:
+    """When the lane was taken: a valid verdict for this digest, and votes of enough people for exactly this."""
+    taken = world.journal[taken_at]
+    assert isinstance(taken.event, e.LaneTaken)
+    lines = list(_chain(world, chain, taken_at))
+    pushed, manifest = _manifest(lines)
+    run = max(one.event.run for one in lines if isinstance(one.event, e.VerificationStarted))
+    digest = next(
+        one.event.digest for one in lines if isinstance(one.event, e.VerificationStarted) and one.event.run == run
+    )
+    verdict = next(
+        (one.event for one in lines if isinstance(one.event, e.VerificationPassed) and one.event.run == run), None
+    )
+    assert verdict is not None, f"{chain} took the lane without a verdict on run {run}"
+    assert taken.at < verdict.valid_until, f"{chain} took the lane with an expired verdict"
+    replaces = tuple((region, ref.digest if ref else None) for region, ref in taken.event.replaces)
+    wanted = Covers(digest, run, manifest.component, manifest.level, manifest.irreversible, replaces)
+    voters = {vote.person for vote in _standing(world, chain, taken_at, manifest.component)
+              if (vote.digest, vote.run, vote.covers) == (digest, run, wanted.fingerprint)}  # fmt: skip
+    allowed = {one.id for one in taken.people if "approver" in one.roles and not one.shared}
+    if not taken.policy.own_push:
+        allowed.discard(pushed)
+    counted = voters & allowed
+    need = taken.policy.quorum_for(manifest.component)
+    assert len(counted) >= need, f"{chain} took the lane with {sorted(counted)} of {sorted(voters)}, {need} are needed"
+    assert tuple(region for region, _ in taken.event.replaces) == taken.regions, "a region was left out"
+
+
+def _manifest(lines: list[Line]) -> tuple[str, ManifestFacts]:
+    pusher = next(line.by for line in lines if isinstance(line.event, e.Pushed))
+    fixed = next(line.event for line in lines if isinstance(line.event, e.ArtifactFixed))
+    return pusher, fixed.manifest
+
+
+def _standing(world: World, chain: str, end: int, component: str) -> list[e.Voted]:
+    """The votes for `chain` that have not fallen before line `end`: by an event, a new run or a rollback beside it."""
+    keys = {
+        line.chain for line in world.journal if isinstance(line.event, e.Pushed) and line.event.component == component
+    }
+    votes: list[e.Voted] = []
+    for line in world.journal[:end]:
+        match line.event:
+            case e.Voted() if line.chain == chain:
+                assert line.event.person == line.by, "somebody voted for another"
+                votes.append(line.event)
+            case e.VotesFell(people=people) if line.chain == chain:
+                votes = [vote for vote in votes if vote.person not in people]
+            case e.VerificationStarted() if line.chain == chain:
+                votes = []
+            case e.RollbackStarted(generation=generation) if generation and line.chain in keys:
+                votes = []
+    return votes
+
+
+# -- 3 and 10: slots and verdicts --------------------------------------------------------------------------------------
+
+
+def slots_run_their_own_digest(world: World) -> None:
+    fixed = {line.chain: line.event.digest for line in world.journal if isinstance(line.event, e.ArtifactFixed)}
+    for slot in world.public.staged.values():
+        key = f"{slot.release.deployment}#{slot.release.attempt}"
+        assert slot.release.digest == fixed[key], f"the slot of {key} has another digest"
+
+
+def nothing_passes_unchecked(world: World) -> None:
+    """A run passed only where a check of it ran and passed, and none failed, by the journal alone."""
+    results: dict[tuple[str, int], dict[str, str]] = {}
+    asked: dict[tuple[str, int], set[str]] = {}
+    for line in world.journal:
+        match line.event:
+            case e.VerificationStarted(run=run, checks=checks):
+                assert (line.chain, run) not in asked, "a run was started twice"
+                asked[line.chain, run] = {check.name for check in checks}
+            case e.CheckFinished(run=run, name=name, state=state):
+                known = results.setdefault((line.chain, run), {})
+                assert name not in known, f"{name} of {line.chain} run {run} finished twice"
+                known[name] = state
+            case e.VerificationPassed(run=run):
+                states = results.get((line.chain, run), {})
+                assert set(states) == asked[line.chain, run], "a verdict without every check"
+                assert "passed" in states.values(), "a run passed in which nothing passed"
+                assert not {"failed", "timed_out"} & set(states.values()), "a run passed with a failure"
+
+
+# -- what is said to be done, is done ----------------------------------------------------------------------------------
+
+
+def what_is_finished_is_so(world: World) -> None:
+    """At the moment of the last event: completed, every region runs it; rolled back, what was there before."""
+    if not world.journal:
+        return
+    line = world.journal[-1]
+    if line.chain == SYSTEM:
+        return
+    d = world.deployments[line.chain]
+    match line.event:
+        case e.Completed():
+            for region in d.regions:
+                assert world.omegas[region].running[d.component] == d.digest, f"OMEGA {region} does not run {d.key}"
+            _mainframes_run(world, d, dict.fromkeys(d.regions, d.digest))
+        case e.RolledBack(touched=True):
+            targets = {region: ref.digest if ref else None for region, ref in d.restore}
+            for region, digest in targets.items():
+                assert world.omegas[region].running[d.component] == digest, f"OMEGA {region} was not restored"
+            _mainframes_run(world, d, targets)
+        case _:
+            pass
+
+
+def _mainframes_run(world: World, d: Deployment, targets: dict[str, str | None]) -> None:
+    for row in d.mainframes:
+        if row.status == "healthy" and row.region in targets and d.manifest.level == "standard":
+            runs = world.omegas[row.region].mainframes[row.name].running[d.component]
+            assert runs == targets[row.region], f"{row.name} is called healthy, and runs something else"
+
+
+def components_are_apart(world: World) -> None:
+    """What a server was given for a component came from a deployment of that component."""
+    of = {line.chain: line.event.component for line in world.journal if isinstance(line.event, e.Pushed)}
+    for host in (world.public, *world.omegas.values()):
+        for accepted in host.accepted:
+            release = accepted.release
+            assert of[f"{release.deployment}#{release.attempt}"] == release.component

@@ -1,0 +1,328 @@
+"""A whole bot without I/O: it decides, commits and acts as the program does, one step after another.
+
+What is committed is what `core.changes` says, on a store of plain dictionaries; the journal keeps each event as it was
+written, read back from its JSON. `tests.core.support.laws` holds all of it against what must never be otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from adapters.store.codec import event_from
+from adapters.store.schedule import Work
+from core import commands as c
+from core import steps as s
+from core.changes import change
+from core.events import KINDS, SYSTEM, DeploymentEvent, Event
+from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Outcome, PackageSigned, Refused, StepFailed, Verdict
+from core.people import Person
+from core.policy import Policy
+from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
+from core.release.manifest import Manifest, Run
+from core.stages import MOVING, Stage
+from core.state import PUBLIC, Deployment, Lane, ManifestFacts, Server, omega
+from core.workflow import Writing, conclude, decide, due
+from tests.core.support.servers import Mainframe, Omega, Public
+from tests.core.support.team import EVERYBODY, HOME, OMEGA_EU, POLICY, PUBLIC_SERVER, START
+
+POLL = 2.0
+LEASE = 15.0
+STEPS = 200
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event as the journal has it, with the rules and the people of that moment."""
+
+    chain: str
+    event: Event
+    at: datetime
+    by: str
+    policy: Policy
+    people: tuple[Person, ...]
+    regions: tuple[str, ...]
+
+
+class CutError(Exception):
+    """The program was killed here."""
+
+
+def digest_of(update: str, attempt: int = 1) -> str:
+    return hashlib.sha256(f"{update} {attempt}".encode()).hexdigest()
+
+
+@dataclass
+class World:
+    policy: Policy = POLICY
+    people: tuple[Person, ...] = EVERYBODY
+    now: datetime = START
+    updates: dict[str, ManifestFacts] = field(default_factory=dict)
+    """ALPHA: the updates there, and what their manifests say."""
+    servers: list[Server] = field(default_factory=lambda: [PUBLIC_SERVER, OMEGA_EU])
+    public: Public = field(default_factory=Public)
+    omegas: dict[str, Omega] = field(default_factory=lambda: {"eu": Omega(name="eu", mainframes=fleet())})
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    journal: list[Line] = field(default_factory=list)
+    outbox: list[Outbound] = field(default_factory=list)
+    cards: list[tuple[str, str]] = field(default_factory=list)
+    work: dict[str, Work] = field(default_factory=dict)
+    outcomes: list[tuple[str, Outcome]] = field(default_factory=list)
+    """All that was ever observed: to come again, too late."""
+    watchers: list[Callable[[Change], None]] = field(default_factory=list)
+    _nonces: int = 0
+
+    # -- facts, as bot.gather has them ---------------------------------------------------------------------------------
+
+    def facts(self, asker: Person | None, d: Deployment | None, component: str | None = None) -> Facts:
+        self._nonces += 1
+        facts = Facts(self.now, self.policy, self.people, tuple(self.servers), asker, HOME, f"nonce-{self._nonces:08}")
+        name = component or (d.component if d else None)
+        if name is None:
+            return facts
+        siblings = tuple(o for o in self.deployments.values() if not o.ended and o.component == name and o is not d)
+        return replace(facts, deployment=d, lane=self.lane(name), siblings=siblings)
+
+    def lane(self, component: str) -> Lane:
+        return self.lanes.get(component, Lane(component))
+
+    def latest(self, typed: str) -> Deployment | None:
+        name, attempt = c.split_id(typed)
+        found = [d for d in self.deployments.values() if d.id == name and attempt in (None, d.attempt)]
+        return max(found, key=lambda d: d.attempt, default=None)
+
+    def _for(self, command: Writing, asker: Person) -> Facts:
+        match command:
+            case c.Configure():
+                unfinished = tuple(d for d in self.deployments.values() if not d.ended)
+                return replace(self.facts(asker, None), unfinished=unfinished)
+            case c.Push(id=update):
+                return replace(self._for_push(update, asker), alpha=self._alpha(update, asker))
+            case _:
+                return self.facts(asker, self.latest(command.id))
+
+    def _for_push(self, update: str, asker: Person) -> Facts:
+        component = self.updates[update].component if update in self.updates else "main"
+        return replace(self.facts(asker, None, component), deployment=self.latest(update))
+
+    def _alpha(self, update: str, asker: Person) -> AlphaFacts:
+        if update not in self.updates:
+            return AlphaFacts(nearest=tuple(self.updates)[:1])
+        facts = self.updates[update]
+        manifest = Manifest(component=facts.component, level=facts.level, irreversible=facts.irreversible,
+                            contains=facts.contains, run=Run(start=("./start",)))  # fmt: skip
+        mine = [d for d in self.deployments.values() if not d.ended and d.pusher == asker.id]
+        file = AlphaFile(update, f"{update}.tar.gz", 1000, START)
+        return AlphaFacts((file,), manifest, tested=True, active_by_asker=len(mine), staged_bytes=0, mainframes=3)
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def says(self, person: Person, command: Writing) -> Verdict:
+        """Decide and commit, as bot.service does. The person's roles are those of now."""
+        asker = next((one for one in self.people if one.id == person.id), person)
+        facts = self._for(command, asker)
+        verdict = decide(command, facts)
+        if isinstance(verdict, Decided):
+            self.commit(change(facts, verdict.events, via="console"))
+        return verdict
+
+    def done(self, person: Person, command: Writing) -> tuple[str, ...]:
+        """What the person is told; the command must not be refused."""
+        verdict = self.says(person, command)
+        assert isinstance(verdict, Decided), verdict
+        return verdict.says
+
+    def refused(self, person: Person, command: Writing) -> Refused:
+        verdict = self.says(person, command)
+        assert isinstance(verdict, Refused), verdict
+        return verdict
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+
+    def commit(self, made: Change) -> None:
+        for watcher in self.watchers:
+            watcher(made)
+        if made.deployment:
+            self.deployments[made.deployment.key] = replace(made.deployment, version=made.deployment.version + 1)
+        if made.lane:
+            self.lanes[made.lane.component] = replace(made.lane, version=made.lane.version + 1)
+        for server in made.servers:
+            self._configured(server)
+        regions = tuple(sorted(server.region for server in self.servers if server.role == "omega"))
+        for entry in made.entries:
+            event = event_from(entry.kind, entry.data)
+            self.journal.append(Line(entry.chain, event, entry.at, entry.by, self.policy, self.people, regions))
+        self.outbox += made.outbox
+        self.cards += [(channel, made.deployment.key) for channel in made.follow if made.deployment]
+        for key, at in made.due:
+            if key in self.work or at is not None:
+                self.work[key] = self.work.get(key, Work(key)).wished(at)
+
+    def _configured(self, server: Server) -> None:
+        others = [old for old in self.servers if (old.role, old.region) != (server.role, server.region)]
+        self.servers = [*others, server]
+        if server.role == "omega":
+            self.omegas.setdefault(server.region, Omega(name=server.region, mainframes=fleet()))
+
+    def events(self, chain: str) -> list[Event]:
+        return [line.event for line in self.journal if line.chain == chain]
+
+    # -- the reconciler ------------------------------------------------------------------------------------------------
+
+    def ready(self) -> list[str]:
+        return sorted(key for key, work in self.work.items() if work.ready_at and work.ready_at <= self.now)
+
+    def tick(self) -> None:
+        """One pass for each that is due."""
+        for key in self.ready():
+            self.look(key)
+
+    def look(self, key: str, killed_after: int | None = None) -> None:
+        """Claim and take one deployment as far as it goes; `killed_after` so many steps the program dies."""
+        self.work[key] = self.work.get(key, Work(key)).claimed("me", self.now + timedelta(seconds=LEASE))
+        lease = Lease(key, "me", self.work[key].fence, self.now + timedelta(seconds=LEASE))
+        try:
+            again = self._pass(key, killed_after)
+        except CutError:
+            return
+        except (ServerFault, ArtifactProblem):
+            again = POLL
+        assert self.work[key].holds(lease)
+        self.work[key] = self.work[key].released(None if again is None else self.now + timedelta(seconds=again))
+
+    def _pass(self, key: str, killed_after: int | None) -> float | None:
+        seen, intent = s.Observed(), None
+        for number in range(STEPS):
+            if number == killed_after:
+                raise CutError
+            d = self.deployments[key]
+            facts = self.facts(None, d)
+            seen = seen if _intent(d) == intent else s.Observed()
+            intent = _intent(d)
+            step = s.next_step(d, seen, facts, POLL)
+            if isinstance(step, s.Wait):
+                return self._until(step.seconds, d)
+            if not isinstance(step, Outcome):
+                seen = self._perform(step, seen, key)
+            elif step in seen.fruitless:
+                return self._until(POLL, d)
+            elif not self.observe(key, step):
+                seen = replace(seen, fruitless=(*seen.fruitless, step))
+        raise AssertionError(f"{key} did not come to rest in {STEPS} steps: {self.deployments[key].stage}")
+
+    def _until(self, seconds: float | None, d: Deployment) -> float | None:
+        deadline = due(d, self.policy)
+        if deadline is None:
+            return seconds
+        left = max(0.0, (deadline - self.now).total_seconds())
+        return left if seconds is None else min(seconds, left)
+
+    def observe(self, key: str, outcome: Outcome) -> tuple[DeploymentEvent, ...]:
+        facts = self.facts(None, self.deployments[key])
+        events = conclude(outcome, facts)
+        self.outcomes.append((key, outcome))
+        if events:
+            self.commit(change(facts, events))
+        return events
+
+    def _perform(self, effect: s.Effect, seen: s.Observed, key: str) -> s.Observed:
+        try:
+            return self._act(effect, seen, key)
+        except (ServerFault, ArtifactProblem) as fault:
+            if (isinstance(fault, ServerFault) and fault.temporary) or self.deployments[key].stage not in MOVING:
+                raise
+            place = getattr(effect, "place", "")
+            region = place.removeprefix("omega/") if place.startswith("omega/") else None
+            self.observe(key, StepFailed(str(fault), region))
+            return s.Observed()
+
+    def _act(self, effect: s.Effect, seen: s.Observed, key: str) -> s.Observed:
+        match effect:
+            case s.Copy(id=update):
+                d = self.deployments[key]
+                copied = ArtifactCopied(digest_of(update, d.attempt), 1000, self.updates[update], tested=True)
+                return replace(seen, copied=copied)
+            case s.Package(release=release):
+                assert release.digest is not None
+                return replace(seen, package=PackageSigned(digest_of(release.digest)))
+            case s.Upload(place, digest):
+                self._host(place).upload(digest)
+                return replace(seen, uploaded=seen.uploaded | {(place, digest)})
+            case s.PutSlot(place, slot, release):
+                return replace(seen, slots={**seen.slots, place: self.public.stage(slot, release)})
+            case s.Withdraw(slot=slot):
+                self.public.withdraw(slot)
+                return replace(seen, withdrawn=True)
+            case s.StartChecks(slot=slot, wanted=wanted):
+                return replace(seen, reports={**seen.reports, wanted.run: self.public.verify(slot, wanted)})
+            case s.LookReport(slot=slot, run=run):
+                return replace(seen, reports={**seen.reports, run: self.public.report(slot, run)})
+            case s.Desire(place, release):
+                component = self._host(place).desire(release, self.now)
+                return replace(seen, components={**seen.components, place: component})
+            case s.Look() | s.Distribute():
+                return self._ask(effect, seen)
+
+    def _ask(self, effect: s.Look | s.Distribute, seen: s.Observed) -> s.Observed:
+        place = effect.place
+        try:
+            if isinstance(effect, s.Look):
+                return replace(seen, states={**seen.states, place: self._host(place).state()})
+            fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order)
+            return replace(seen, distributions={**seen.distributions, place: fleet_now})
+        except ServerFault as fault:
+            if not fault.temporary:
+                raise
+            return replace(seen, away={**seen.away, place: str(fault)})
+
+    def _host(self, place: str) -> Public | Omega:
+        return self.public if place == PUBLIC else self._omega(place)
+
+    def _omega(self, place: str) -> Omega:
+        return next(one for region, one in self.omegas.items() if omega(region) == place)
+
+    # -- to the end ----------------------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Every server answers and is well from now on."""
+        for host in (self.public, *self.omegas.values()):
+            host.away = host.breaks = host.slow = False
+        self.public.endings.clear()
+        for one in self.omegas.values():
+            for mainframe in one.mainframes.values():
+                mainframe.mood = "well"
+
+    def settle(self, limit: int = 60) -> None:
+        """Let time pass until nothing is due any more. Raises AssertionError where that does not come."""
+        for _ in range(limit):
+            self.tick()
+            times = [work.ready_at for work in self.work.values() if work.ready_at]
+            if not times:
+                return
+            self.now = max(self.now + timedelta(seconds=0.01), min(times))
+        busy = {key: self.deployments[key].stage.value for key, work in self.work.items() if work.ready_at}
+        raise AssertionError(f"still at work after {limit} rounds: {busy}")
+
+    def stuck(self) -> list[str]:
+        """Deployments that neither wait for a person nor have ended, though nobody is going to look at them."""
+        return [d.key for d in self.deployments.values() if d.stage in MOVING and d.hold is None and not self._waits(d)]
+
+    def _waits(self, d: Deployment) -> bool:
+        return d.stage is Stage.SCHEDULED and self.lane(d.component).holder not in (None, d.key)
+
+
+def fleet() -> dict[str, Mainframe]:
+    """An ordinary one, an owner's, and one whose licence has expired."""
+    found = (Mainframe("m1"), Mainframe("m2", "server-owner"), Mainframe("m3", licensed=False))
+    return {one.name: one for one in found}
+
+
+def _intent(d: Deployment) -> tuple[object, ...]:
+    """As bot.reconciler: when it changes, what was seen before may be of an act that is over."""
+    return d.stage, d.nonce, d.order, d.verification and d.verification.run
+
+
+__all__ = ["KINDS", "SYSTEM", "Line", "World", "digest_of", "fleet"]
