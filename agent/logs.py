@@ -34,3 +34,5 @@ def configure_logs(name: str) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.getLogger("uvicorn.access").disabled = True
+    for chatty in ("httpx", "httpcore"):  # a line for each request that a check or a poll makes
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-_TERMINAL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)")
-"""Control sequences of terminals (ECMA-48): colours and cursor moves, window titles and links."""
+from core.release.text import clean, visible
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064"
-    "\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-"""What shows nothing or reorders what is shown: control and bidirectional characters, invisible spaces and tags, halves
-of surrogate pairs. Joiners (U+200C, U+200D) stay: Persian, Hindi and emoji need them."""
-
-
-def visible(text: str) -> str:
-    """`text` in NFC without terminal sequences and characters that cannot be seen; line breaks and spaces stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    return unicodedata.normalize("NFC", _UNSEEN.sub("", _TERMINAL.sub("", text)))
-
-
-def clean(text: str, limit: int) -> str:
-    """`text` as one visible line of at most `limit` characters; an ellipsis shows that some were cut."""
-    line = " ".join(visible(text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+__all__ = ["clean", "looks_secret", "nearest", "visible"]
 
 
 def nearest(word: str, choices: Iterable[str], *, least: float = 0.5) -> str | None:

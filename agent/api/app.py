@@ -48,9 +48,14 @@ def answer(status: int, body: BaseModel, headers: dict[str, str] | None = None) 
 
 
 def _by_path(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
+    """Raises ValueError where two rows of the table are about the same: which of them counts must not be a matter
+    of their order, since they may admit different callers."""
     paths: dict[str, list[str]] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, []).append(endpoint.method)
+        methods = paths.setdefault(endpoint.path, [])
+        if endpoint.method in methods:
+            raise ValueError(f"two endpoints for {endpoint.method} {endpoint.path}")
+        methods.append(endpoint.method)
     return paths
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.checks.context import CheckContext, Finding, Passed, Unmet
 from agent.checks.options import CommandOptions
 from agent.checks.process import run_process
-from core.release.text import one_line
+from core.release.text import clean
 
 
 async def run(context: CheckContext, options: CommandOptions) -> Finding:
@@ -31,5 +31,5 @@ async def run_clean(context: CheckContext, command: tuple[str, ...], where: str)
     except OSError as error:
         raise Unmet("a command that starts", f"{error.strerror or error}: {command[0]}", where) from error
     if finished.status:
-        seen = f"exit status {finished.status}: {one_line(finished.last_line, 200)}"
+        seen = f"exit status {finished.status}: {clean(finished.last_line, 200)}"
         raise Unmet("exit status 0", seen, where)

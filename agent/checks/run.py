@@ -20,7 +20,7 @@ from agent.checks.options import (
     UrlOptions,
     options_of,
 )
-from core.release.text import one_line
+from core.release.text import clean
 from core.release.wire import CheckReport, CheckWanted
 
 log = logging.getLogger(__name__)
@@ -79,9 +79,9 @@ def _failed(report: CheckReport, failure: Unmet) -> CheckReport:
     return report.model_copy(
         update={
             "state": "timed_out" if failure.timed_out else "failed",
-            "expected": one_line(failure.expected),
-            "seen": one_line(failure.seen),
-            "where": one_line(failure.where),
+            "expected": clean(failure.expected),
+            "seen": clean(failure.seen),
+            "where": clean(failure.where),
             "warning": _shown(failure.warning),
             "measured": dict(failure.measured),
         }
@@ -103,4 +103,4 @@ def _faulty(report: CheckReport, error: Exception) -> CheckReport:
 
 
 def _shown(text: str | None) -> str | None:
-    return None if text is None else one_line(text)
+    return None if text is None else clean(text)

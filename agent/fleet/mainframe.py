@@ -22,7 +22,7 @@ from agent.fleet.link import OmegaAwayError, OmegaConnection
 from agent.fleet.outbox import PendingReceipt, ReceiptOutbox
 from agent.fleet.ports import Host
 from agent.fleet.progress import Phase, Wanted, arrived, claimed_generation, report
-from agent.settings import AgentSettings, read_token
+from agent.settings import AgentSettings, SettingsError, read_token
 from core.release.signing import sign
 from core.release.wire import Assignment, Assignments, ComponentState, MainframeReport, Receipt, Release
 
@@ -290,11 +290,18 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
 async def run_mainframe(settings: AgentSettings, host: Host, signer: CryptoSigner, pace: Pace = Pace()) -> NoReturn:
     """The loop of the mainframe that `settings` describe.
 
-    Raises SettingsError for an unreadable token, ValueError where the token would cross a network unencrypted.
+    Raises SettingsError: an unreadable token or `ca_file`, a token that would cross a network unencrypted, a damaged
+    outbox.
     """
     assert settings.omega is not None  # settings of this role have it
-    outbox = ReceiptOutbox(settings.data / "receipts.json")
     token = read_token(settings.omega.token_file)
-    async with OmegaConnection(settings.omega.url, token, settings.omega.ca_file) as omega:
+    try:
+        outbox = ReceiptOutbox(settings.data / "receipts.json")
+        connection = OmegaConnection(settings.omega.url, token, settings.omega.ca_file)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    except OSError as error:
+        raise SettingsError(f"omega.ca_file: cannot use {settings.omega.ca_file}: {error}") from error
+    async with connection as omega:
         await Mainframe(settings.name, host, omega, signer, outbox, pace).run()
     raise AssertionError("the loop ended by itself")

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.fleet.ports import Now
 from agent.fleet.store import Change, FleetStore
 from agent.fleet.tables import MainframeRow, table, upsert
+from core.release.text import clean
 from core.release.wire import MainframeReport, Mainframes, Receipt, Registered, Release
 
 log = structlog.get_logger()
@@ -243,7 +244,7 @@ class Registry:
 
 def _presentable(report: MainframeReport) -> MainframeReport:
     """A mainframe's words are shown to people: one line, no control characters, no other schemes than the web's."""
-    error = report.error and "".join(c if c.isprintable() else " " for c in report.error)[:ERROR_LENGTH].strip()
+    error = report.error and clean(report.error, ERROR_LENGTH)
     url = report.url if report.url and re.fullmatch(r"https?://[^\s<>|]{1,300}", report.url) else None
     return report.model_copy(update={"error": error, "url": url})
 

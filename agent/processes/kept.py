@@ -1,4 +1,4 @@
-"""Processes that outlive the agent: each has a keeper (`agent.processes.keeper`), is recorded on the disk, and is found again."""
+"""Processes that outlive the agent: each has a keeper (`keeper.py`), is recorded on the disk, and is found again."""
 
 from __future__ import annotations
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from core.release.text import clean
 
 _TAIL = 8192
 _LINES = 8
 _CHARACTERS = 800
 _SECRET_AT_LEAST = 6
 """Characters: shorter values (a port, `true`) are no secrets, and hiding them would hide the log."""
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
 
 
 def last_words(log: Path, secrets: Iterable[str]) -> str:
@@ -22,13 +22,9 @@ def last_words(log: Path, secrets: Iterable[str]) -> str:
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
-    for secret in secrets:
+    lines = [line for line in map(clean, text.splitlines()) if line]
+    words = " | ".join(lines[-_LINES:])
+    for secret in secrets:  # in what is shown: escapes inside one must not hide it from us
         if len(secret) >= _SECRET_AT_LEAST:
-            text = text.replace(secret, "•••")
-    lines = [line for line in map(printable, text.splitlines()) if line]
-    return " | ".join(lines[-_LINES:])[-_CHARACTERS:]
-
-
-def printable(text: str) -> str:
-    """Without terminal escapes, control and bidirectional characters."""
-    return "".join(c if c.isprintable() else " " for c in _ESCAPES.sub("", text)).strip()
+            words = words.replace(secret, "•••")
+    return words[-_CHARACTERS:]

@@ -10,31 +10,31 @@ LIMIT = 300
 
 _READ = 20
 """Times `limit` characters are looked at: a flood of what is stripped must not cost more than that."""
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]")
-_SPACES = frozenset({"Zs", "Zl", "Zp"})
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-_JOINERS = "\u200c\u200d"
-"""Shown although of category Cf: Persian, Hindi and emoji need them."""
+_TERMINAL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)")
+"""Control sequences of terminals (ECMA-48): colours and cursor moves, window titles and links."""
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064"
+    "\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""What shows nothing or reorders what is shown: control and bidirectional characters, invisible spaces and tags, halves
+of surrogate pairs. Joiners (U+200C, U+200D) stay: Persian, Hindi and emoji need them."""
 
 
-def one_line(text: str, limit: int = LIMIT) -> str:
-    """`text` on one line of at most `limit` characters, without control, bidirectional and terminal characters.
+def visible(text: str) -> str:
+    """`text` in NFC without terminal sequences and characters that cannot be seen; line breaks and spaces stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", _TERMINAL.sub("", text)))
+
+
+def clean(text: str, limit: int = LIMIT) -> str:
+    """`text` as one visible line of at most `limit` characters.
 
     What is cut ends in an ellipsis, so that nobody takes a part for the whole.
     """
     read = text[: limit * _READ]
-    line = " ".join("".join(map(_shown, _TERMINAL.sub("", read))).split())
+    line = " ".join(visible(read).split())
     if len(line) <= limit and len(read) == len(text):
         return line
     return line[: limit - 1].rstrip() + "…"
-
-
-def _shown(character: str) -> str:
-    if character in "\t\n\r\v\f":
-        return " "
-    if character in _JOINERS:
-        return character
-    category = unicodedata.category(character)
-    if category in _SPACES:
-        return " "
-    return "" if category in _UNSEEN else character

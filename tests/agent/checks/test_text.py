@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.release.text import one_line
+from core.release.text import clean
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from core.release.text import one_line
         ("", ""),
     ],
 )
-def test_one_visible_line(text: str, line: str) -> None:
-    assert one_line(text) == line
+def test_clean_leaves_one_visible_line(text: str, line: str) -> None:
+    assert clean(text) == line
 
 
 def test_what_is_cut_says_so() -> None:
-    assert one_line("x" * 301) == "x" * 299 + "…"
-    assert one_line("x" * 300) == "x" * 300
-    assert one_line("ab" + "\x00" * 10_000 + "cd", 10) == "ab…"
+    assert clean("x" * 301) == "x" * 299 + "…"
+    assert clean("x" * 300) == "x" * 300
+    assert clean("ab" + "\x00" * 10_000 + "cd", 10) == "ab…"
