@@ -84,10 +84,10 @@ def _may_not_vote(d: Deployment, facts: Facts) -> list[Refused]:
     me, policy = facts.me, facts.policy
     others = names([person for person in approvers(d, facts.people, policy) if person.id != me.id])
     if me.shared:
-        why = f"{me.name} is a shared account, and a vote is one person's. {others} can approve"
+        why = f"{me.name} is a shared account, and a vote is one person's. {others} can approve."
         return [Refused("shared", why)]
     if me.id == d.pusher and not policy.own_push:
-        return [Refused("own_push", f"You pushed {d.name}. {others} can approve")]
+        return [Refused("own_push", f"You pushed {d.name}. {others} can approve.")]
     return []
 
 
@@ -95,10 +95,13 @@ def _expired(d: Deployment, facts: Facts) -> Verdict:
     """A verdict does not last for ever. The checks run again, and nothing is deployed by itself when they pass."""
     assert d.verification is not None
     assert d.verification.valid_until is not None
+    event = verify.started(d, facts)
+    if not event.checks:
+        return verify.no_checks(d)
     at = say.clock(d.verification.valid_until, facts.me.time_zone, facts.now)
     fell = verify.votes_fall(d, "the verdict expired, and the checks run again")
-    says = f"{d.name}'s verdict expired at {at}. The checks run again; you will be asked for your vote when they pass"
-    return Decided((*fell, verify.started(d, facts)), (says,))
+    says = f"{d.name}'s verdict expired at {at}. The checks run again; you will be asked for your vote when they pass."
+    return Decided((*fell, event), (says,))
 
 
 def _vote(command: Approve, d: Deployment, facts: Facts) -> Verdict:

@@ -198,7 +198,7 @@ def healthy(outcome: SlotHealthy, d: Deployment, facts: Facts) -> tuple[Deployme
     if d.stage is not Stage.STAGING:
         return None
     staged = Staged(outcome.url)
-    return (staged, verify.started(d, facts)) if d.verify_by else (staged,)
+    return (staged, *verify.queued(d, facts)) if d.verify_by else (staged,)
 
 
 def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:

@@ -23,6 +23,8 @@ from core.policy import Policy
 from core.stages import Stage
 from core.state import FINAL, Check, Deployment, Verification
 
+NO_CHECK = "no check ran"
+
 
 def verify(command: Verify, d: Deployment, facts: Facts) -> Verdict:
     """Start a run, or say that one is under way. A new run voids the votes."""
@@ -47,12 +49,17 @@ def verify(command: Verify, d: Deployment, facts: Facts) -> Verdict:
 def _start(d: Deployment, facts: Facts) -> Verdict:
     event = started(d, facts)
     if not event.checks:
-        return Refused(
-            "no_checks", f"Every check of {d.component} is switched off, so nothing could pass. An admin can enable one"
-        )
+        return no_checks(d)
     fell = votes_fall(d, "a new verification run was started")
     says = f"Verification of {d.name} started, run {event.run}: {say.count(len(event.checks), 'check')}"
     return Decided((*fell, event), (says,))
+
+
+def no_checks(d: Deployment) -> Refused:
+    why = (
+        f"Every check of {d.component} is switched off, so nothing could pass. An admin can enable one in the settings"
+    )
+    return Refused("no_checks", f"{why}. `deploy status {d.name}`")
 
 
 def votes_fall(d: Deployment, why: str) -> tuple[VotesFell, ...]:
@@ -79,6 +86,12 @@ def _checks(component: str, policy: Policy) -> Iterator[Check]:
         if not rule.components or component in rule.components:
             required = rule.kind in minimum or rule.name in minimum
             yield Check(rule.name, rule.kind, rule.timeout, rule.options, required=required)
+
+
+def queued(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...]:
+    """The run that was asked for while it was being staged. One without checks has failed already."""
+    event = started(d, facts)
+    return (event,) if event.checks else (event, VerificationFailed(event.run, (NO_CHECK,)))
 
 
 # -- outcomes ----------------------------------------------------------------------------------------------------------
@@ -124,5 +137,5 @@ def verdict(run: Verification, facts: Facts) -> VerificationPassed | Verificatio
     if bad:
         return VerificationFailed(run.run, bad)
     if not any(check.state == "passed" for check in run.checks):
-        return VerificationFailed(run.run, ("no check ran",))
+        return VerificationFailed(run.run, (NO_CHECK,))
     return VerificationPassed(run.run, facts.now + timedelta(seconds=facts.policy.verification_ttl))
