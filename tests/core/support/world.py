@@ -94,7 +94,8 @@ class World:
         found = [d for d in self.deployments.values() if d.id == name and attempt in (None, d.attempt)]
         return max(found, key=lambda d: d.attempt, default=None)
 
-    def _for(self, command: Writing, asker: Person) -> Facts:
+    def facts_of(self, command: Writing, asker: Person) -> Facts:
+        """As bot.gather: what this command is decided by."""
         match command:
             case c.Configure():
                 unfinished = tuple(d for d in self.deployments.values() if not d.ended)
@@ -123,7 +124,7 @@ class World:
     def says(self, person: Person, command: Writing) -> Verdict:
         """Decide and commit, as bot.service does. The person's roles are those of now."""
         asker = next((one for one in self.people if one.id == person.id), person)
-        facts = self._for(command, asker)
+        facts = self.facts_of(command, asker)
         verdict = decide(command, facts)
         if isinstance(verdict, Decided):
             self.commit(change(facts, verdict.events, via="console"))
