@@ -5,7 +5,7 @@ Adapters are imported where they are built: a command of the shell needs the soc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from bot.settings import Settings, token_of
 from core.cards import Card
+from core.people import Person
 from core.policy import CheckRule, Policy
 from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
 
 if TYPE_CHECKING:
+    from adapters.playground.room import Room
     from adapters.shell.wire import Answer
     from bot.app import App
 
@@ -151,6 +153,46 @@ def terminal(stream: TextIO, prompt: Callable[[], str] | None = None) -> Chat:
     return Terminal(Screen(stream, prompt=prompt), lambda: datetime.now(UTC).astimezone())
 
 
+# -- the playground ----------------------------------------------------------------------------------------------------
+
+
+class Page(Protocol):
+    """The chat in the browser, once its room is a channel of the bot."""
+
+    @property
+    def link(self) -> str:
+        """What a person opens; it holds this run's secret, so it is shown to them and never logged."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def players(people: Iterable[Person]) -> tuple[Person, ...]:
+    """The people as the playground may speak for them: for data that is nobody else's."""
+    from adapters.playground.personas import as_players
+
+    return as_players(people)
+
+
+def room(home: str, clock: Clock | None = None) -> Room:
+    """What the playground shows: a channel to be given to the bot, at the address `home`."""
+    from adapters.playground.room import Room
+
+    return Room(home, clock or SystemClock())
+
+
+def playground(app: App, shown: Room) -> Page:
+    """The page for the room, not started yet. Raises PlaygroundRefused beside a real platform."""
+    from adapters.playground.server import Playground
+    from adapters.playground.site import Parts
+    from bot.picture import PictureView
+
+    parts = app.parts
+    given = Parts(shown, app.door, parts.people, PictureView(app), parts.clock, app.settings.servers.allows)
+    return Playground(given, beside=parts.channels)
+
+
 # -- the shell ---------------------------------------------------------------------------------------------------------
 
 
@@ -190,9 +232,10 @@ def ask(socket: Path, words: Sequence[str], timeout: float | None = None) -> Ans
 
 def expected() -> tuple[type[Exception], ...]:
     """What stops a program at its start for a reason that its user can mend; each has its sentence."""
+    from adapters.playground.refused import PlaygroundRefused
     from adapters.shell.claim import SocketRefused
     from adapters.store.database import StoreUnusable
     from bot.keys import KeyFileError
     from bot.settings import SettingsError
 
-    return (SettingsError, KeyFileError, StoreUnusable, SocketRefused)
+    return (SettingsError, KeyFileError, StoreUnusable, SocketRefused, PlaygroundRefused)

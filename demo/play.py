@@ -13,6 +13,7 @@ from bot.console import Completer, chat
 from bot.keyboard import Keyboard
 from core.state import PUBLIC
 from demo.cast import PARTS, REGION
+from demo.opening import open_page
 from demo.ports import PortTakenError
 from demo.servers import Servers, ServersError, start
 from demo.session import Session, StoryBroken, session
@@ -35,9 +36,15 @@ def play(data: Path, *, keep: bool = False, servers_only: bool = False) -> int:
             _say("All servers have ended.")
     except KeyboardInterrupt:
         return 0
-    except (ServersError, PortTakenError, StoryBroken, *wiring.expected()) as error:
-        print(f"ashat demo: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
-        return 1
+    except (ServersError, PortTakenError, StoryBroken) as error:
+        return _fail(error)
+    except wiring.expected() as error:
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    print(f"ashat demo: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
+    return 1
 
 
 def _say(*lines: str) -> None:
@@ -72,13 +79,15 @@ def _how_to_start(servers: Servers) -> Sequence[str]:
 async def _play(servers: Servers) -> int:
     keyboard: Keyboard | None = None
     with _Interrupts() as stopped:
-        async with session(servers, sys.stdout, lambda: keyboard.standing() if keyboard else "") as now:
+        prompt = lambda: keyboard.standing() if keyboard else ""  # noqa: E731 - it sees the keyboard once there is one
+        async with session(servers, sys.stdout, prompt, browser=True) as now:
+            _show(now)
             playing = asyncio.create_task(_first_deployment(now))
             await _either(playing, stopped)
             if stopped.is_set():
                 return 0
             await playing
-            now.chat.tell("", *_addresses(servers), "", *_what_next(servers))
+            now.chat.tell("", *_addresses(servers), "", *_what_next(now))
             if not sys.stdin.isatty():
                 await stopped.wait()
                 return 0
@@ -88,6 +97,14 @@ async def _play(servers: Servers) -> int:
             keyboard = Keyboard(lambda: f"@{now.talk.speaker}> ", complete, servers.data / "history")
             await _either(asyncio.create_task(chat(now.talk, keyboard.lines())), stopped)
     return 0
+
+
+def _show(now: Session) -> None:
+    """The same chat in the browser: its link, and where there is a screen, the page itself."""
+    assert now.page is not None
+    now.chat.tell("The same chat in your browser, where everything can be clicked:", f"  {now.page.link}", "")
+    if sys.stdin.isatty():
+        open_page(now.page.link, now.servers.data)
 
 
 async def _either(work: asyncio.Task[None], stopped: asyncio.Event) -> None:
@@ -128,8 +145,9 @@ def _addresses(servers: Servers) -> Sequence[str]:
     return ("Where the product can be seen:", *rows)
 
 
-def _what_next(servers: Servers) -> Sequence[str]:
+def _what_next(now: Session) -> Sequence[str]:
     return (
+        *((f"In the browser: {now.page.link}",) if now.page else ()),
         "Now you. `@name` at the start of a line says who speaks; Tab completes. Try:",
         "  deploy push patch-v1.2.3 'Security fixes and performance improvements' 'Fixes CVE-2024-001'",
         "  deploy verify patch-v1.2.3",
@@ -137,7 +155,7 @@ def _what_next(servers: Servers) -> Sequence[str]:
         "  @bo deploy rollback patch-v1.2.3 'Only a drill'",
         "  @alice deploy push feature-2024-q1 'New dashboard and analytics features'    (its verification fails)",
         "  deploy servers · deploy mainframes · deploy history · deploy help",
-        f"From another terminal, as Eve: ashat deploy --config {servers.config} status",
+        f"From another terminal, as Eve: ashat deploy --config {now.servers.config} status",
         "Ctrl-C ends every process of the demo.",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -16,6 +16,7 @@ from bot.console import Conversation, Speakers, settled
 from bot.settings import Settings, load
 from core.ports import Outcome
 from demo.servers import Servers
+from demo.windows import Windows
 
 
 class StoryBroken(Exception):
@@ -30,6 +31,8 @@ class Session:
     app: App
     chat: wiring.Chat
     talk: Conversation
+    page: wiring.Page | None = None
+    """The same chat in the browser."""
 
     async def says(self, speaker: str, line: str) -> Outcome:
         """One line by one person, and then what it began, to its end. Raises StoryBroken where it does not end."""
@@ -46,22 +49,35 @@ class Session:
 
 
 @asynccontextmanager
-async def session(servers: Servers, stream: TextIO, prompt: Callable[[], str] | None = None) -> AsyncIterator[Session]:
-    """A bot that works and listens, until the block ends. People are those of the settings; `@name` is enough."""
+async def session(
+    servers: Servers, stream: TextIO, prompt: Callable[[], str] | None = None, *, browser: bool = False
+) -> AsyncIterator[Session]:
+    """A bot that works and listens, until the block ends. People are those of the settings; `@name` is enough.
+
+    With `browser` what the chat shows is in a page too, where the same people speak.
+    """
     settings = with_local_zone(load(servers.config))
     chat = wiring.terminal(stream, prompt)
-    overrides = wiring.Overrides(people=Speakers(settings.persons()), edit_gap=0.0)
+    home = f"{chat.platform}:{settings.ashat.home_channel}"
+    room = wiring.room(home)
+    windows = Windows((chat, room))
+    overrides = wiring.Overrides(people=Speakers(wiring.players(settings.persons())), edit_gap=0.0)
     with wiring.claimed(settings):
-        app = await wiring.build(settings, lambda: {chat.platform: chat}, overrides)
-        home = f"{chat.platform}:{settings.ashat.home_channel}"
-        shell = wiring.shell(settings, app.door, home)
-        await app.start()
-        try:
+        app = await wiring.build(settings, lambda: {chat.platform: windows if browser else chat}, overrides)
+        async with AsyncExitStack() as running:
+            running.push_async_callback(app.stop)
+            await app.start()
+            shell = wiring.shell(settings, app.door, home)
+            running.push_async_callback(shell.stop)
             await shell.start()
-            yield Session(servers, app, chat, Conversation(app, chat, "alice"))
-        finally:
-            await shell.stop()
-            await app.stop()
+            page = await _opened(wiring.playground(app, room), running) if browser else None
+            yield Session(servers, app, chat, Conversation(app, chat, "alice"), page)
+
+
+async def _opened(page: wiring.Page, running: AsyncExitStack) -> wiring.Page:
+    running.push_async_callback(page.stop)
+    await page.start()
+    return page
 
 
 def with_local_zone(settings: Settings) -> Settings:
