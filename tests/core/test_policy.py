@@ -13,9 +13,9 @@ from core.events import Approved, Event, LaneTaken, ServerConfigured, Voted, Vot
 from core.facts import Decided
 from core.policy import Covers, Policy, approvers, gates, names
 from core.stages import Stage
-from core.state import ManifestFacts
+from core.state import ManifestFacts, Vote
 from core.workflow import decide
-from tests.core.support.making import DIGEST, Making, in_stage, without_omega
+from tests.core.support.making import DIGEST, in_stage, without_omega
 from tests.core.support.tables import kinds, outcome
 from tests.core.support.team import ALICE, BO, CY, DI, EVE, EVERYBODY, OPS, POLICY, VI
 from tests.core.support.world import World
@@ -261,7 +261,7 @@ def test_a_vote_before_a_rollback_does_not_count_after_it() -> None:
     assert kinds(verdict.events) == ["VotesFell", "Voted"]
 
 
-def votes(world: World, update: str) -> tuple[object, ...]:
+def votes(world: World, update: str) -> tuple[Vote, ...]:
     d = world.latest(update)
     assert d is not None
     return d.votes
@@ -323,11 +323,8 @@ def test_what_a_vote_covers_is_exactly_this() -> None:
 
 
 def test_the_words_of_a_vote_name_what_it_would_undo() -> None:
-    making = Making().planned(manifest=ManifestFacts("main", irreversible=True, contains=("v0.9",)))
-    making.then(*in_stage("awaiting_approval").events[1:2])
-    world = World(
-        updates={"v1": ManifestFacts("main"), "v2": ManifestFacts("main", contains=("v0.9",), irreversible=True)}
-    )
+    second = ManifestFacts("main", contains=("v0.9",), irreversible=True)
+    world = World(updates={"v1": ManifestFacts("main"), "v2": second})
     for update in world.updates:
         world.done(ALICE, c.Push(update, "some change"))
         world.done(ALICE, c.Verify(update))

@@ -1,14 +1,16 @@
-"""Every command in every stage: what it leads to, or the whole sentence that refuses it. The tables are in `tables/`."""
+"""Every command in every stage: what it leads to, or the whole sentence that refuses it; see `tables/`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core import commands as c
-from core.events import Event, Paused
+from core.events import Paused, SystemEvent
 from core.facts import Decided, Facts
+from core.people import Person
 from core.stages import TRANSITIONS, Act, Stage, connected
 from core.workflow import Writing, decide
 from tests.core.support.making import STAGE_OF, Making, in_stage, made
@@ -17,7 +19,7 @@ from tests.core.support.team import ALICE, BO, CY, DI, EVE, EVERYBODY, OPS, STRA
 from tests.core.support.world import World
 
 TABLES = Path(__file__).parent / "tables"
-SAID = {
+SAID: dict[str, tuple[Person, Writing]] = {
     "push": (ALICE, c.Push("v1", "Again please")),
     "verify": (ALICE, c.Verify("v1")),
     "approve": (BO, c.Approve("v1")),
@@ -56,7 +58,7 @@ def test_the_tables_leave_no_stage_and_no_command_out() -> None:
 
 
 @pytest.mark.parametrize("name", ACTS)
-@pytest.mark.parametrize("stage", made())
+@pytest.mark.parametrize("stage", STAGE_OF)
 def test_what_is_decided_is_in_the_table_of_stages(name: str, stage: str) -> None:
     """A command that changes something does so only from where the table says, and leads to where it says."""
     making = in_stage(stage)
@@ -65,14 +67,8 @@ def test_what_is_decided_is_in_the_table_of_stages(name: str, stage: str) -> Non
         return
     before = making.deployment.stage
     assert before in TRANSITIONS[ACTS[name]]
-    making.then(*(event for event in verdict.events if not isinstance(event, _system())), by="somebody")
+    making.then(*(event for event in verdict.events if not isinstance(event, SystemEvent)), by="somebody")
     assert connected(before, making.deployment.stage)
-
-
-def _system() -> type[Event]:
-    from core.events import Opened
-
-    return Opened
 
 
 @pytest.mark.parametrize(
@@ -105,43 +101,44 @@ ALLOWED = {
 def test_only_these_may_give_the_command(name: str) -> None:
     making = in_stage("awaiting_approval")
     command, facts = said(name, making)
-    codes = {who.id: outcome(decide(command, making.facts(who) if name != "push" else facts_for(facts, who.id)))
-             for who in EVERYBODY}  # fmt: skip
+    codes = {who.id: outcome(decide(command, replace(facts, asker=who))) for who in EVERYBODY}
     assert {who for who, line in codes.items() if not line.startswith("refused | role")} == ALLOWED[name]
-
-
-def facts_for(facts: Facts, person: str) -> Facts:
-    from dataclasses import replace
-
-    return replace(facts, asker=next(one for one in EVERYBODY if one.id == person))
 
 
 @pytest.mark.parametrize(
     ("who", "command", "sentence"),
     [
-        (VI, c.Rollback("v1"), "Rollback needs deployer; you are viewer. Ask Alice Ng, Bo Li, Cy Roe, Di Fox or Ops Desk. `deploy whoami`"),
-        (DI, c.Approve("v1"), "Approve needs approver; you are deployer and viewer. Ask Alice Ng, Bo Li, Cy Roe or Ops Desk. `deploy whoami`"),
-        (ALICE, c.Configure("public", "http://p.test", "P"), "Configure needs admin; you are approver, deployer and viewer. Ask Eve Poe. `deploy whoami`"),
+        (
+            VI,
+            c.Rollback("v1"),
+            "Rollback needs deployer; you are viewer. "
+            "Ask Alice Ng, Bo Li, Cy Roe, Di Fox or Ops Desk. `deploy whoami`",
+        ),
+        (
+            DI,
+            c.Approve("v1"),
+            "Approve needs approver; you are deployer and viewer. "
+            "Ask Alice Ng, Bo Li, Cy Roe or Ops Desk. `deploy whoami`",
+        ),
+        (
+            ALICE,
+            c.Configure("public", "http://p.test", "P"),
+            "Configure needs admin; you are approver, deployer and viewer. Ask Eve Poe. `deploy whoami`",
+        ),
         (STRANGER, c.Verify("v1"), "You have no role here. An admin gives roles, in the settings under [people]"),
     ],
 )  # fmt: skip
-def test_who_may_not_is_told_who_may(who: object, command: Writing, sentence: str) -> None:
-    verdict = outcome(decide(command, in_stage("staged").facts(who)))  # type: ignore[arg-type] # a Person
+def test_who_may_not_is_told_who_may(who: Person, command: Writing, sentence: str) -> None:
+    verdict = outcome(decide(command, in_stage("staged").facts(who)))
     assert verdict.split(" | ", 2)[2] == sentence
 
 
 def test_a_stranger_is_told_no_name_and_no_id() -> None:
     for name in SAID:
         command, facts = said(name, in_stage("awaiting_approval"))
-        line = outcome(decide(command, facts_for_stranger(facts)))
+        line = outcome(decide(command, replace(facts, asker=STRANGER)))
         assert "v1" not in line
         assert not any(person.name in line for person in EVERYBODY)
-
-
-def facts_for_stranger(facts: Facts) -> Facts:
-    from dataclasses import replace
-
-    return replace(facts, asker=STRANGER)
 
 
 def test_an_unknown_id_is_said_to_be_unknown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -141,40 +142,43 @@ class Making:
         return self.then(*restored, e.RolledBack(touched=self.deployment.touched))
 
 
+MAKERS: dict[str, Callable[[], Making]] = {
+    "planned": lambda: Making().planned(),
+    "staging": lambda: Making().staging(),
+    "staged": lambda: Making().staged(),
+    "verifying": lambda: Making().verifying(),
+    "awaiting_approval": lambda: Making().awaiting(),
+    "scheduled": lambda: Making().scheduled(),
+    "deploying": lambda: Making().deploying(),
+    "distributing": lambda: Making().distributing(),
+    "completed": lambda: Making().completed(),
+    "rejected": lambda: Making().awaiting().then(e.Rejected("too slow"), by=BO.id),
+    "cancelled": lambda: Making().staged().then(e.Cancelled(touched=False), by=BO.id),
+    "failed in planned": lambda: Making().planned().failed(),
+    "failed in staging": lambda: Making().staging().failed(),
+    "failed in verifying": lambda: Making().unverified(),
+    "failed in deploying": lambda: Making().deploying().failed(region="eu"),
+    "failed in distributing": lambda: Making().distributing().failed(),
+    "rolling_back, untouched": lambda: Making().staged().rolling_back(),
+    "rolling_back": lambda: Making().completed().rolling_back(),
+    "rollback_failed, untouched": lambda: Making().staged().rolling_back().failed(),
+    "rollback_failed": lambda: Making().completed().rolling_back().failed(region="eu"),
+    "rolled_back, untouched": lambda: Making().staged().rolling_back().rolled_back(),
+    "rolled_back": lambda: Making().completed().rolling_back().rolled_back(),
+}
+"""One deployment in every stage; `failed` in every stage that can fail, before and after OMEGA was touched."""
+
+
 def made() -> dict[str, Making]:
-    """One deployment in every stage; `failed` in every stage that can fail, before and after OMEGA was touched."""
-    return {
-        "planned": Making().planned(),
-        "staging": Making().staging(),
-        "staged": Making().staged(),
-        "verifying": Making().verifying(),
-        "awaiting_approval": Making().awaiting(),
-        "scheduled": Making().scheduled(),
-        "deploying": Making().deploying(),
-        "distributing": Making().distributing(),
-        "completed": Making().completed(),
-        "rejected": Making().awaiting().then(e.Rejected("too slow"), by=BO.id),
-        "cancelled": Making().staged().then(e.Cancelled(touched=False), by=BO.id),
-        "failed in planned": Making().planned().failed(),
-        "failed in staging": Making().staging().failed(),
-        "failed in verifying": Making().unverified(),
-        "failed in deploying": Making().deploying().failed(region="eu"),
-        "failed in distributing": Making().distributing().failed(),
-        "rolling_back, untouched": Making().staged().rolling_back(),
-        "rolling_back": Making().completed().rolling_back(),
-        "rollback_failed, untouched": Making().staged().rolling_back().failed(),
-        "rollback_failed": Making().completed().rolling_back().failed(region="eu"),
-        "rolled_back, untouched": Making().staged().rolling_back().rolled_back(),
-        "rolled_back": Making().completed().rolling_back().rolled_back(),
-    }
+    return {name: make() for name, make in MAKERS.items()}
 
 
 def in_stage(name: str) -> Making:
-    return made()[name]
+    return MAKERS[name]()
 
 
 def without_omega(making: Making) -> Making:
     return replace(making, servers=(PUBLIC_SERVER,))
 
 
-STAGE_OF = {name: Stage(name.split(",")[0].split(" in ")[0]) for name in made()}
+STAGE_OF = {name: Stage(name.split(",")[0].split(" in ")[0]) for name in MAKERS}
