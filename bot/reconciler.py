@@ -48,6 +48,8 @@ class Reconciler:
         self._woken = asyncio.Event()
         self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         self._faults: dict[str, int] = {}
+        self._missed: dict[str, frozenset[str]] = {}
+        """What did not answer in a deployment's last pass; lost with the process, which then asks once more."""
         self._stopping = False
 
     def kick(self) -> None:
@@ -163,15 +165,18 @@ class Reconciler:
         The facts are read again after every step: what a person decided meanwhile counts from then on, and what was
         seen under another intent is seen again.
         """
-        seen, before = s.Observed(), None
+        fresh = s.Observed(missed=self._missed.pop(lease.key, frozenset()))
+        seen, before = fresh, None
         for _ in range(_STEPS):
             facts = await self._service.facts(lease.key)
             if facts is None or facts.deployment is None:
                 return None
-            seen = seen if _intent(facts.deployment) == before else s.Observed()
+            seen = seen if _intent(facts.deployment) == before else fresh
             before = _intent(facts.deployment)
             step = s.next_step(facts.deployment, seen, facts, self._poll)
             if isinstance(step, s.Wait):
+                if seen.away:
+                    self._missed[lease.key] = frozenset(seen.away)
                 return self._until(step.seconds, facts.deployment, facts)
             if not isinstance(step, Outcome):
                 seen = await self._perform(step, seen, facts, lease)

@@ -143,6 +143,8 @@ class Observed:
     states: Mapping[str, State] = field(default_factory=dict)
     away: Mapping[str, str] = field(default_factory=dict)
     """Places that did not answer, and why."""
+    missed: frozenset[str] = frozenset()
+    """Places that did not answer in the pass before either: one broken connection is no news yet."""
     uploaded: frozenset[tuple[str, str]] = frozenset()
     slots: Mapping[str, SlotState | None] = field(default_factory=dict)
     """By place, as an effect of this pass has answered; stands above `states`."""
@@ -473,6 +475,8 @@ def _watch(d: Deployment, seen: Observed) -> Step:
         place = omega(region)
         if place not in seen.states and place not in seen.away:
             return Look(place)
+        if place in seen.away and place not in seen.missed:
+            continue
         health = _health(d, place, region, seen)
         if health.well == (region in d.unwell):
             return health
