@@ -52,22 +52,29 @@ class Journeys(RuleBasedStateMachine):
         self.world = World(updates=dict(UPDATES))
         laws.watch(self.world)
 
-    @initialize(quorum=st.sampled_from((1, 2)), own=st.booleans(), before=st.lists(updates, max_size=3, unique=True),
-                waiting=st.lists(updates, max_size=3, unique=True))  # fmt: skip
-    def begin(self, quorum: int, own: bool, before: list[str], waiting: list[str]) -> None:
-        """Some updates are in production already, and some wait for approval."""
+    @initialize(
+        quorum=st.sampled_from((1, 2)),
+        own=st.booleans(),
+        before=st.lists(updates, max_size=2, unique=True),
+        waiting=st.lists(updates, max_size=3, unique=True),
+        trouble=st.sampled_from((None, "slow", "breaks", "away")),
+    )
+    def begin(self, quorum: int, own: bool, before: list[str], waiting: list[str], trouble: str | None) -> None:
+        """Some updates are in production already, some wait for approval, and something may be wrong with OMEGA."""
         self.world.policy = replace(self.world.policy, quorum=quorum, own_push=own)
         for update in before:
             self._until(update, Stage.COMPLETED)
         for update in waiting:
             if update not in before:
                 self._until(update, Stage.AWAITING_APPROVAL)
+        if trouble:
+            self.upset_a_server("eu", trouble)
 
     def _until(self, update: str, stage: Stage) -> None:
         for _ in range(6):
             d = self.world.latest(update)
             if d is None or d.stage is not stage:
-                self.go_on(update)
+                self.go_on(update, 5)
 
     def _says(self, who: Person, command: Writing) -> Verdict:
         """Say it; and at once again, as a click that was delivered under another name."""
@@ -117,8 +124,8 @@ class Journeys(RuleBasedStateMachine):
     def click_an_old_button(self, update: str, run: int, who: Person) -> None:
         self._says(who, c.Approve(update, c.Seen(1, "", run)))
 
-    @rule(update=updates)
-    def go_on(self, update: str) -> None:
+    @rule(update=updates, rounds=st.sampled_from((0, 0, 1, 2, 5)))
+    def go_on(self, update: str, rounds: int) -> None:
         """What a team would do next, so that journeys get far."""
         d = self.world.latest(update)
         match d and d.stage:
@@ -133,7 +140,7 @@ class Journeys(RuleBasedStateMachine):
                 self._says(ALICE, c.Retry(update))
             case _:
                 pass
-        self.settle_somewhat(5)
+        self.settle_somewhat(rounds)
 
     @rule(who=st.sampled_from((BO, CY, ALICE)))
     def lose_or_gain_a_role(self, who: Person) -> None:
@@ -253,4 +260,4 @@ def _leftover(d: Deployment) -> bool:
 
 
 TestJourneys = Journeys.TestCase
-TestJourneys.settings = settings(stateful_step_count=40)
+TestJourneys.settings = settings(stateful_step_count=40, max_examples=4 * settings().max_examples)
