@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key
 
 from core.journal import GENESIS, Entry, Head, first_fault
-from core.ports import Clock, Store
+from core.ports import Clock, Conflict, Store
 from core.release.signing import SignatureRefused, canonical, opened, sign
 
 log = structlog.get_logger("ashat.checkpoints")
@@ -32,48 +33,63 @@ class Checkpoint(BaseModel):
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What the checkpoints so far have left: every chain's signed head, the last one's hash, and how many they are."""
+
+    heads: Heads
+    last: str = GENESIS
+    count: int = 0
+
+
 class Checkpoints:
     def __init__(self, store: Store, signer: CryptoSigner, clock: Clock) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._last: tuple[Heads, str] | None = None
-        """What the last checkpoint left: every chain's signed head, and its own hash."""
+        self._signed: _Signed | None = None
         self._writing = asyncio.Lock()
 
     async def write(self) -> bool:
-        """Sign the heads that have moved since the last one. False where nothing has. One at a time."""
+        """Sign the heads that have moved since the last one. False where nothing has. One at a time.
+
+        Where another replica signs at the same moment, its checkpoint stands, and what it did not cover follows.
+        """
         async with self._writing:
-            known, previous = self._last or await self._stored()
-            self._last = None  # whatever cuts the rest, the next one looks at what was stored
+            signed = self._signed or await self._stored()
+            self._signed = None  # whatever cuts the rest, the next one looks at what was stored
             heads = {head.chain: (head.seq, head.hash) for head in await self._store.heads()}
-            moved = {chain: head for chain, head in heads.items() if known.get(chain) != head}
+            moved = {chain: head for chain, head in heads.items() if signed.heads.get(chain) != head}
             if moved:
-                previous = await self._sign(moved, previous)
-            self._last = (known | moved, previous)
+                try:
+                    signed = await self._sign(moved, signed)
+                except Conflict:
+                    log.info("another replica has just signed", number=signed.count + 1)
+                    return False
+            self._signed = signed
             return bool(moved)
 
-    async def _sign(self, moved: Heads, previous: str) -> str:
-        predicate = Checkpoint(heads=moved, previous=previous, at=self._clock.now())
+    async def _sign(self, moved: Heads, before: _Signed) -> _Signed:
+        """Raises Conflict where another checkpoint came first."""
+        predicate = Checkpoint(heads=moved, previous=before.last, at=self._clock.now())
         envelope = sign(self._signer, PREDICATE, {"journal": digest_of(predicate)}, predicate)
-        await self._store.add_checkpoint(envelope, predicate.at)
-        return hash_of(envelope)
+        await self._store.add_checkpoint(envelope, predicate.at, before.count + 1)
+        return _Signed(before.heads | moved, hash_of(envelope), before.count + 1)
 
-    async def _stored(self) -> tuple[Heads, str]:
-        """The heads that stand signed, and the last checkpoint's hash.
+    async def _stored(self) -> _Signed:
+        """What stands signed in the store.
 
-        One that another key signed counts for nothing, so that all heads are signed again after a change of keys;
-        `ashat audit verify` names it.
+        A checkpoint that another key signed counts for nothing, so that all heads are signed again after a change of
+        keys; `ashat audit verify` names it.
         """
         known: Heads = {}
-        previous = GENESIS
-        for number, envelope in enumerate(await self._store.checkpoints(), 1):
+        envelopes = await self._store.checkpoints()
+        for number, envelope in enumerate(envelopes, 1):
             try:
                 known |= opened(envelope, [self._signer.public_key], PREDICATE, Checkpoint).heads
             except SignatureRefused as refused:
                 log.warning("checkpoint not signed by this bot", number=number, why=str(refused))
-            previous = hash_of(envelope)
-        return known, previous
+        return _Signed(known, hash_of(envelopes[-1]) if envelopes else GENESIS, len(envelopes))
 
 
 def digest_of(predicate: Checkpoint) -> str:

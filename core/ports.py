@@ -247,7 +247,8 @@ class Store(Protocol):
     async def tested(self, id: str) -> Sequence[str]:  # noqa: A002
         """The digests of this update that passed the checks on ALPHA's machine."""
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime) -> None: ...
+    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
+        """Raises Conflict where `number` is not the one after the last (the first is 1): another was signed first."""
 
     async def checkpoints(self) -> Sequence[dict[str, Any]]:
         """All signed checkpoints, oldest first."""
@@ -267,6 +268,12 @@ class Store(Protocol):
 
     async def next_due(self) -> datetime | None:
         """When the earliest unclaimed work is due."""
+
+    async def hold(self, duty: str, owner: str, now: datetime, lease: float) -> bool:
+        """Take a duty that one process at a time has, or keep it, for `lease` seconds. False where another has it."""
+
+    async def let_go(self, owner: str) -> None:
+        """Give up all duties of `owner` now."""
 
     async def outbox(self, channel: str, limit: int) -> Sequence[Queued]:
         """Unsent messages of `channel` in order of their commit."""

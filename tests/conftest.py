@@ -1,10 +1,14 @@
-"""How long property tests look: a moment by default, an hour's worth with HYPOTHESIS_PROFILE=long."""
+"""How long property tests look: a moment by default, an hour's worth with HYPOTHESIS_PROFILE=long. And databases."""
 
 from __future__ import annotations
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+from tests.support.stores import database_url, migrated, new_database_url, postgres
+
+__all__ = ["database_url", "migrated", "new_database_url", "postgres"]
 
 settings.register_profile("default", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("default"), max_examples=2000)

@@ -28,6 +28,7 @@ from adapters.store.tables import (
     TESTED,
     VOTE,
 )
+from adapters.store.upsert import added, put
 from core.ports import Change, Conflict, Outbound, Settled
 from core.stages import Stage
 from core.state import Deployment, Lane, Server
@@ -49,21 +50,21 @@ def save(c: Connection, change: Change, before: Deployment | None, now: datetime
 
     `before` may be the stored deployment, where the caller knows it in the version that `change` was decided on.
     """
+    rows = work.taken(c, change)
     if change.lease:
-        work.require(c, change.lease)
+        work.require(rows.get(change.lease.key), change.lease)
     stored = _deployment(c, change.deployment, before, now) if change.deployment else None
     if change.lane:
         _lane(c, change.lane)
     for server in change.servers:
         _server(c, server)
     _tested(c, change.tested)
-    append(c, change.entries)
+    append(c, change.entries, own=stored.key if stored else None)
     _outbox(c, change.outbox)
     _cards(c, stored, change.follow)
     if change.settled:
         _settle(c, change.settled, now)
-    for key, due_at in change.due:
-        work.wish(c, key, due_at)
+    work.wish(c, change.due, rows)
     return stored
 
 
@@ -166,17 +167,12 @@ def _current(c: Connection, lane: Lane) -> None:
 
 
 def _server(c: Connection, server: Server) -> None:
-    row = codec.split(server, SERVER_COLUMNS)
-    its = (SERVER.c.role == server.role, SERVER.c.region == server.region)
-    if not c.execute(update(SERVER).where(*its).values(row)).rowcount:
-        c.execute(insert(SERVER), row)
+    put(c, SERVER, codec.split(server, SERVER_COLUMNS))
 
 
 def _tested(c: Connection, digests: Sequence[tuple[str, str]]) -> None:
     for update_id, digest in digests:
-        its = (TESTED.c["update"] == update_id, TESTED.c.digest == digest)
-        if c.execute(select(TESTED.c.digest).where(*its)).first() is None:
-            c.execute(insert(TESTED), {"update": update_id, "digest": digest})
+        added(c, TESTED, {"update": update_id, "digest": digest})
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------

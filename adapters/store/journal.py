@@ -12,11 +12,14 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.store import codec
 from adapters.store.tables import CHECKPOINT, JOURNAL
+from adapters.store.upsert import added
 from core.journal import GENESIS, Draft, Entry, Head, seal
 from core.ports import Conflict
 
 _FIELDS = ("chain", "seq", "kind", "data", "at", "by", "via", "previous", "hash")
 
+QUEUES = 0x71
+"""Keeps these advisory locks apart from others: the seed of their hash."""
 _LAST = (
     select(JOURNAL.c.seq, JOURNAL.c.hash)
     .where(JOURNAL.c.chain == bindparam("its_chain"))
@@ -24,20 +27,34 @@ _LAST = (
     .limit(1)
 )
 
+_QUEUE = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("its_chain"), QUEUES)))
 
-def append(c: Connection, drafts: Sequence[Draft]) -> None:
-    """Seal `drafts` in order behind the last entries of their chains.
+
+def append(c: Connection, drafts: Sequence[Draft], own: str | None) -> None:
+    """Seal `drafts` in order behind the last entries of their chains; `own` is that of the deployment that is changed.
 
     Raises Conflict where another process has just added to one of them.
     """
     if not drafts:
         return
-    ends = {chain: _end(c, chain) for chain in dict.fromkeys(draft.chain for draft in drafts)}
+    chains = dict.fromkeys(draft.chain for draft in drafts)
+    if c.dialect.name == "postgresql":
+        _queue_for(c, chains.keys() - {own})
+    ends = {chain: _end(c, chain) for chain in chains}
     entries = seal_all(drafts, ends)
     try:
         c.execute(insert(JOURNAL), [_row(entry) for entry in entries])
     except IntegrityError as error:
         raise Conflict("another entry has just taken this place in the journal") from error
+
+
+def _queue_for(c: Connection, chains: Iterable[str]) -> None:
+    """Wait for those who append to chains that many share, rather than fail for them and decide again.
+
+    The chain of a deployment needs no queue: its version lets one through.
+    """
+    for chain in sorted(chains):
+        c.execute(_QUEUE, {"its_chain": chain})
 
 
 def seal_all(drafts: Iterable[Draft], ends: dict[str, tuple[int, str]]) -> list[Entry]:
@@ -81,8 +98,12 @@ def heads(c: Connection) -> list[Head]:
     return sorted((Head(*row) for row in c.execute(joined)), key=lambda head: head.chain)
 
 
-def add_checkpoint(c: Connection, envelope: dict[str, Any], at: datetime) -> None:
-    c.execute(insert(CHECKPOINT), {"at": at, "envelope": codec.canonical_text(envelope)})
+def add_checkpoint(c: Connection, envelope: dict[str, Any], at: datetime, number: int) -> None:
+    """Raises Conflict where `number` is not the next one."""
+    row = {"number": number, "at": at, "envelope": codec.canonical_text(envelope)}
+    last = c.execute(select(func.max(CHECKPOINT.c.number))).scalar() or 0
+    if number != last + 1 or not added(c, CHECKPOINT, row):
+        raise Conflict(f"checkpoint {number} is not the next one: another one was signed meanwhile")
 
 
 def checkpoints(c: Connection) -> list[dict[str, Any]]:

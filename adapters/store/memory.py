@@ -61,6 +61,7 @@ class MemoryStore:
         self._steps: list[_Step] = []
         self._tested: set[tuple[str, str]] = set()
         self._work: dict[str, Work] = {}
+        self._duties: dict[str, tuple[str, datetime]] = {}
         self._outbox: dict[int, Queued] = {}
         self._queued = 0
         self._cards: dict[tuple[str, str], CardRow] = {}
@@ -192,7 +193,9 @@ class MemoryStore:
     async def heads(self) -> Sequence[Head]:
         return [Head(chain, len(entries), entries[-1].hash) for chain, entries in sorted(self._chains.items())]
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime) -> None:
+    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
+        if number != len(self._checkpoints) + 1:
+            raise Conflict(f"checkpoint {number} is not the next one: another one was signed meanwhile")
         self._checkpoints.append(canonical_text(envelope))
 
     async def checkpoints(self) -> Sequence[dict[str, Any]]:
@@ -225,6 +228,16 @@ class MemoryStore:
         now = self._clock.now()
         ready = ((work.ready_at, work.lease_owner) for work in self._work.values())
         return min((at for at, owner in ready if at and (owner is None or at <= now)), default=None)
+
+    async def hold(self, duty: str, owner: str, now: datetime, lease: float) -> bool:
+        holder, until = self._duties.get(duty, (owner, now))
+        if holder != owner and until > now:
+            return False
+        self._duties[duty] = (owner, now + timedelta(seconds=lease))
+        return True
+
+    async def let_go(self, owner: str) -> None:
+        self._duties = {duty: held for duty, held in self._duties.items() if held[0] != owner}
 
     # -- channels ------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -24,11 +25,12 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
-def migrate(connection: Connection) -> None:
-    """Upgrade within the transaction of `connection`, which on SQLite holds the write lock: that is the guard.
+def migrate(connection: Connection, guard: Callable[[Connection], None]) -> None:
+    """Upgrade within the transaction of `connection`, which `guard` makes the only one that does.
 
     Raises StoreUnusable where a newer version has written the schema.
     """
+    guard(connection)
     config = configuration(connection)
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()

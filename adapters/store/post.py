@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, TextClause, bindparam, delete, func, insert, select, text, union, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Table, TextClause, bindparam, delete, func, select, text, union, update
 
 from adapters.store import codec
 from adapters.store.tables import CARD, INBOX, OUTBOX, OUTBOX_COLUMNS, PARKED
+from adapters.store.upsert import added, put
 from core.ports import CardRow, Incoming, Outbound, Queued, Reply, Waiting
 
 UNSENT = text("sent_at IS NULL")
@@ -22,12 +22,7 @@ _CARD = (CARD.c.channel, CARD.c.deployment, CARD.c.reference, CARD.c.shown, CARD
 
 def accept(c: Connection, message: Incoming, at: datetime) -> bool:
     row = {"platform": message.platform, "delivery": message.delivery, "received_at": at}
-    try:
-        with c.begin_nested():
-            c.execute(insert(INBOX), {**row, "message": codec.encode(message)})
-    except IntegrityError:
-        return False
-    return True
+    return added(c, INBOX, {**row, "message": codec.encode(message)})
 
 
 def reply_to(c: Connection, platform: str, delivery: str) -> Reply | None:
@@ -91,9 +86,7 @@ def shown(c: Connection, channel: str, deployment: str, reference: str, version:
 
 def park(c: Connection, channel: str, why: str, until: datetime | None) -> None:
     """What stood first in line was tried once more, in vain: its `tries` tell how often."""
-    row = {"channel": channel, "why": why, "until": until}
-    if not c.execute(update(PARKED).where(PARKED.c.channel == channel).values(row)).rowcount:
-        c.execute(insert(PARKED), row)
+    put(c, PARKED, {"channel": channel, "why": why, "until": until})
     _tried(c, OUTBOX, channel, UNSENT)
     _tried(c, CARD, channel, STALE)
 

@@ -1,52 +1,52 @@
-"""The store on SQLite: each method of the port is one transaction, in the thread that writes or in one that reads."""
+"""The store on a database: each method of the port is one transaction, in a thread that writes or in one that reads."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
-from adapters.store import journal, post, reads, work
+from adapters.store import duties, journal, post, postgres, reads, sqlite, work
 from adapters.store.commit import save
-from adapters.store.database import StoreUnusable, prepare_file, reader_engine, sqlite_url, writer_engine
+from adapters.store.database import Database, StoreUnusable, parsed
 from adapters.store.known import Known
 from adapters.store.migrate import migrate
-from adapters.store.threads import Readers, Writer
+from adapters.store.threads import Threads
 from core.journal import Entry, Head
-from core.ports import CardRow, Change, Clock, Incoming, Lease, Page, Queued, Reply, Waiting
+from core.ports import CardRow, Change, Clock, Conflict, Incoming, Lease, Page, Queued, Reply, Waiting
 from core.state import Deployment, Lane, Server
 
 
 class SqlStore:
     """See core.ports.Store. Make it with `open`."""
 
-    def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
-        self._writer = writer
-        self._readers = readers
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._writer = Threads(database.writer, "store-writer", database.writers)
+        self._readers = Threads(database.reader, "store-reader", database.readers)
         self._clock = clock
         self._known = Known()
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> SqlStore:
-        """Open the database at `url` (`sqlite:///<file>`), made with mode 0600 where it is new, and migrate it.
+        """Open the database at `url` and migrate it: `sqlite:///<file>`, made with mode 0600 where it is new, or
+        `postgresql://…`, which must exist.
 
-        Raises StoreUnusable where the URL, the file or the version of its schema does not allow it.
+        Raises StoreUnusable where the URL, the database or the version of its schema does not allow it.
         """
-        parsed = sqlite_url(url)
-        await asyncio.to_thread(prepare_file, Path(str(parsed.database)))
-        writer = Writer(writer_engine(parsed))
+        database = await asyncio.to_thread(_database, parsed(url))
+        store = cls(database, clock)
         try:
-            await writer.run(migrate)
+            await store._writer.run(lambda c: migrate(c, database.guard))
         except BaseException as error:
-            await writer.close()
-            if isinstance(error, DatabaseError) and "not a database" in str(error.orig):
-                raise StoreUnusable(f"{parsed.database} is no SQLite database; choose another database_url") from error
+            await store.close()
+            if isinstance(error, DatabaseError):
+                raise _unusable(error, database) from error
             raise
-        return cls(writer, Readers(reader_engine(parsed, Readers.COUNT)), clock)
+        return store
 
     async def close(self) -> None:
         await self._readers.close()
@@ -68,7 +68,12 @@ class SqlStore:
     async def commit(self, change: Change) -> None:
         d = change.deployment
         before = self._known.get(d.key, d.version) if d else None
-        stored = await self._writer.run(lambda c: save(c, change, before, self._clock.now()))
+        try:
+            stored = await self._writer.run(lambda c: save(c, change, before, self._clock.now()))
+        except DBAPIError as error:
+            if postgres.lost_race(error):
+                raise Conflict("somebody else committed first") from error
+            raise
         if stored:
             self._known.put(stored)
 
@@ -105,8 +110,8 @@ class SqlStore:
     async def heads(self) -> Sequence[Head]:
         return await self._readers.run(journal.heads)
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime) -> None:
-        await self._writer.run(lambda c: journal.add_checkpoint(c, envelope, at))
+    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
+        await self._writer.run(lambda c: journal.add_checkpoint(c, envelope, at, number))
 
     async def checkpoints(self) -> Sequence[dict[str, Any]]:
         return await self._readers.run(journal.checkpoints)
@@ -124,6 +129,12 @@ class SqlStore:
 
     async def next_due(self) -> datetime | None:
         return await self._readers.run(lambda c: work.next_due(c, self._clock.now()))
+
+    async def hold(self, duty: str, owner: str, now: datetime, lease: float) -> bool:
+        return await self._writer.run(lambda c: duties.hold(c, duty, owner, now, lease))
+
+    async def let_go(self, owner: str) -> None:
+        await self._writer.run(lambda c: duties.let_go(c, owner))
 
     # -- channels ------------------------------------------------------------------------------------------------------
 
@@ -150,3 +161,16 @@ class SqlStore:
 
     async def unpark(self, channel: str) -> None:
         await self._writer.run(lambda c: post.unpark(c, channel))
+
+
+def _database(url: URL) -> Database:
+    return sqlite.database(url) if url.get_backend_name() == "sqlite" else postgres.database(url)
+
+
+def _unusable(error: DatabaseError, database: Database) -> Exception:
+    """The sentence for what a first transaction meets; the error itself where it is not about the database."""
+    if database.writer.dialect.name == "postgresql":
+        return postgres.unusable(error, database.name)
+    if "not a database" in str(error.orig):
+        return StoreUnusable(f"{database.name} is no SQLite database; choose another database_url")
+    return error

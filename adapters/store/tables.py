@@ -157,6 +157,15 @@ class WorkRow(Base, table=True):
     fence: int = Field(default=0, sa_type=BigInteger)
 
 
+class DutyRow(Base, table=True):
+    """What one process at a time may do, who does it, and until when nobody else may."""
+
+    __tablename__ = "duty"
+    name: str = Field(primary_key=True)
+    owner: str
+    until: datetime = _time()
+
+
 class TestedRow(Base, table=True):
     """An update's digest that passed the checks on ALPHA's machine."""
 
@@ -285,6 +294,7 @@ VOTE = SCHEMA.tables["vote"]
 MAINFRAME = SCHEMA.tables["mainframe"]
 STEP = SCHEMA.tables["step_duration"]
 WORK = SCHEMA.tables["work"]
+DUTY = SCHEMA.tables["duty"]
 TESTED = SCHEMA.tables["tested"]
 LANE = SCHEMA.tables["lane"]
 CURRENT = SCHEMA.tables["lane_current"]

@@ -1,8 +1,7 @@
-"""Where statements run: one thread that writes, a few that read; the event loop only waits for them.
+"""Where statements run: threads that write and threads that read; the event loop only waits for them.
 
-SQLite has one writer at a time, so a queue in front of one thread is faster than writers that wait for a lock. A
-closure is one transaction. Putting several queued closures into one (each in a savepoint, one fsync for all) would be a
-change of `Writer.run` alone: no closure knows whether it shares its transaction.
+A closure is one transaction. Putting several queued closures into one (each in a savepoint, one fsync for all) would be
+a change of `Threads.run` alone: no closure knows whether it shares its transaction.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 
-class _Threads:
+class Threads:
+    """So many threads on one engine. With one, closures run in the order in which they came."""
+
     def __init__(self, engine: Engine, name: str, count: int) -> None:
         self._engine = engine
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
@@ -35,19 +36,3 @@ class _Threads:
         """Let what is queued finish, then close the connections."""
         await asyncio.to_thread(self._pool.shutdown)
         self._engine.dispose()
-
-
-class Writer(_Threads):
-    """The one thread that changes the database; closures run in the order in which they came."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, "store-writer", 1)
-
-
-class Readers(_Threads):
-    """Threads that only read. Each closure sees one snapshot of what is committed, however many statements it has."""
-
-    COUNT = 2
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, "store-reader", self.COUNT)

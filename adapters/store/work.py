@@ -10,12 +10,13 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert,
 
 from adapters.store.schedule import Work
 from adapters.store.tables import WORK
-from core.ports import FenceLost, Lease
+from core.ports import Change, FenceLost, Lease
 
 _ITS = WORK.c.key == bindparam("its_key")
 _READ = (
     select(WORK.c.key, WORK.c.due_at, WORK.c.lease_owner, WORK.c.lease_until, WORK.c.fence)
-    .where(_ITS)
+    .where(WORK.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(WORK.c.key)
     .with_for_update()
 )
 _WRITE = update(WORK).where(_ITS)
@@ -37,28 +38,37 @@ def claim(c: Connection, owner: str, now: datetime, lease: float, limit: int) ->
 def extend(c: Connection, leases: Sequence[Lease], now: datetime, lease: float) -> list[Lease]:
     until = now + timedelta(seconds=lease)
     extended = update(WORK).where(_held()).values(lease_until=until, ready_at=until)
-    held = (one for one in leases if c.execute(extended, _names(one)).rowcount)
-    return [Lease(one.key, one.owner, one.fence, until) for one in held]
+    in_order = sorted(leases, key=lambda one: one.key)
+    held = {one for one in in_order if c.execute(extended, _names(one)).rowcount}
+    return [Lease(one.key, one.owner, one.fence, until) for one in leases if one in held]
 
 
 def release(c: Connection, lease: Lease, due_at: datetime | None) -> None:
-    work = _read(c, lease.key)
+    work = _read(c, [lease.key]).get(lease.key)
     if work is not None and work.holds(lease):
         _write(c, work.released(due_at))
 
 
-def wish(c: Connection, key: str, due_at: datetime | None) -> None:
-    """Wish that `key` be looked at then, as adapters.store.schedule tells."""
-    work = _read(c, key)
-    if work is not None:
-        _write(c, work.wished(due_at))
-    elif due_at is not None:
-        c.execute(insert(WORK), [_row(Work(key, due_at))])
+def taken(c: Connection, change: Change) -> dict[str, Work]:
+    """The work that `change` is about, by key. First in its transaction, and in order of the keys: from then on it is
+    locked, and of two changes none can wait for the other while the other waits for it."""
+    keys = {key for key, _ in change.due}
+    return _read(c, sorted(keys | {change.lease.key} if change.lease else keys))
 
 
-def require(c: Connection, lease: Lease) -> None:
-    """Raises FenceLost where `lease` is no longer held."""
-    work = _read(c, lease.key)
+def wish(c: Connection, due: Sequence[tuple[str, datetime | None]], known: dict[str, Work]) -> None:
+    """Wish that each key be looked at then, as adapters.store.schedule tells; `known` are those that were `taken`."""
+    for key, due_at in due:
+        if key in known:
+            known[key] = known[key].wished(due_at)
+            _write(c, known[key])
+        elif due_at is not None:
+            known[key] = Work(key, due_at)
+            c.execute(insert(WORK), [_row(known[key])])
+
+
+def require(work: Work | None, lease: Lease) -> None:
+    """Raises FenceLost where `lease` is no longer held; `work` is what was `taken` for it."""
     if work is None or not work.holds(lease):
         raise FenceLost(f"{lease.owner} no longer holds {lease.key}: it was claimed again or given back")
 
@@ -68,9 +78,9 @@ def next_due(c: Connection, now: datetime) -> datetime | None:
     return c.execute(select(func.min(WORK.c.ready_at)).where(unclaimed)).scalar()
 
 
-def _read(c: Connection, key: str) -> Work | None:
-    row = c.execute(_READ, {"its_key": key}).one_or_none()
-    return Work(*row) if row else None
+def _read(c: Connection, keys: Sequence[str]) -> dict[str, Work]:
+    """Locked, on a database where others could change them meanwhile."""
+    return {row[0]: Work(*row) for row in c.execute(_READ, {"keys": keys})} if keys else {}
 
 
 def _write(c: Connection, work: Work) -> None:

@@ -50,7 +50,7 @@ async def test_a_database_that_others_could_read_is_closed_to_them(tmp_path: Pat
     await store.close()
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://bo:hunter2@db/ashat", "no url"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://bo:hunter2@db/ashat", "no url"])
 async def test_other_databases_are_refused_in_a_sentence_without_the_password(url: str) -> None:
     with pytest.raises(StoreUnusable, match="expected sqlite:///<file>") as refused:
         await SqlStore.open(url, StoppedClock())
@@ -72,7 +72,7 @@ async def test_triggers_refuse_to_change_the_journal(
     store: SqlStore, behind: sqlite3.Connection, table: str, statement: str
 ) -> None:
     await store.commit(Change(entries=(note("system"),)))
-    await store.add_checkpoint({"payload": "x"}, START)
+    await store.add_checkpoint({"payload": "x"}, START, 1)
     with pytest.raises(sqlite3.IntegrityError, match=f"{table} only grows"):
         behind.execute(statement.format(table))
     assert behind.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
@@ -230,7 +230,7 @@ async def test_everything_is_there_after_a_restart(file: Path) -> None:
     )
     (lease,) = await first.claim("a", after(5), 30, 1)
     await first.park("b:1", "gone", None)
-    await first.add_checkpoint({"payload": "x"}, START)
+    await first.add_checkpoint({"payload": "x"}, START, 1)
     await first.close()
 
     again = await SqlStore.open(f"sqlite:///{file}", clock)

@@ -1,4 +1,4 @@
-"""Every test of the contract runs on the store in memory and on the one on SQLite."""
+"""Every test of the contract runs on the store in memory, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ def clock() -> StoppedClock:
     return StoppedClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: StoppedClock) -> AsyncIterator[Store]:
     opened: Store
-    if request.param == "memory":
-        opened = MemoryStore(clock)
-    else:
-        opened = await SqlStore.open(f"sqlite:///{tmp_path / 'ashat.db'}", clock)
+    match request.param:
+        case "memory":
+            opened = MemoryStore(clock)
+        case "sqlite":
+            opened = await SqlStore.open(f"sqlite:///{tmp_path / 'ashat.db'}", clock)
+        case _:
+            opened = await SqlStore.open(request.getfixturevalue("database_url"), clock)
     yield opened
     await opened.close()

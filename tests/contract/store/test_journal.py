@@ -81,7 +81,7 @@ async def test_checkpoints_come_oldest_first(store: Store) -> None:
     assert await store.checkpoints() == []
     envelopes = [{"payload": "e30=", "n": n, "signatures": [{"sig": "aa", "keyid": "k"}]} for n in range(3)]
     for n, envelope in enumerate(envelopes):
-        await store.add_checkpoint(envelope, after(n))
+        await store.add_checkpoint(envelope, after(n), n + 1)
     assert await store.checkpoints() == envelopes
 
 
@@ -103,7 +103,7 @@ async def test_thousands_of_random_commits_leave_whole_chains(store: Store) -> N
             for one in drafts:
                 written[one.chain] += 1
 
-    await asyncio.gather(*(write(260) for _ in range(8)))
+    await asyncio.gather(*(write(320) for _ in range(8)))
     heads = {head.chain: head.seq for head in await store.heads()}
     assert heads == written
     assert sum(written.values()) > 2000

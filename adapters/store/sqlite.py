@@ -1,0 +1,81 @@
+"""A SQLite database made ready: only its owner can read it, and every commit survives a power cut."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection
+
+from adapters.store.database import Database, StoreUnusable
+
+PRIVATE = 0o600
+BUSY_SECONDS = 30
+"""How long a transaction waits for another process's before it gives up."""
+READERS = 2
+
+
+def database(url: URL) -> Database:
+    """One thread that writes, a few that read. Raises StoreUnusable where the file cannot be written.
+
+    SQLite has one writer at a time, so a queue in front of one thread is faster than writers that wait for a lock.
+    """
+    file = Path(str(url.database))
+    prepare_file(file)
+    return Database(str(file), _writer_engine(url), 1, _reader_engine(url, READERS), READERS, _guard)
+
+
+def prepare_file(path: Path) -> None:
+    """Make the file, or what is there already, the owner's alone; SQLite gives WAL and shm the mode of the database.
+
+    Raises StoreUnusable where that cannot be done.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            if file.exists():
+                file.chmod(PRIVATE)
+    except OSError as error:
+        raise StoreUnusable(
+            f"the database {path} cannot be written: {error.strerror}; choose another database_url"
+        ) from error
+
+
+def _guard(_: Connection) -> None:
+    """Nothing to do: every transaction of the writer begins with the write lock."""
+
+
+def _writer_engine(url: URL) -> Engine:
+    """One connection; each transaction takes the write lock when it begins, so that it never fails half-way for it."""
+    return _engine(url, begin="BEGIN IMMEDIATE", connections=1, pragmas=("journal_mode=WAL", "synchronous=FULL"))
+
+
+def _reader_engine(url: URL, connections: int) -> Engine:
+    """Connections that cannot write."""
+    return _engine(url, begin="BEGIN", connections=connections, pragmas=("query_only=ON",))
+
+
+def _engine(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,  # an error must not repeat what people said
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+    )
+
+    def connected(connection: Any, _record: Any) -> None:
+        # recursive_triggers: without it INSERT OR REPLACE would pass the triggers that guard the journal
+        for pragma in ("foreign_keys=ON", "recursive_triggers=ON", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def began(connection: Connection) -> None:
+        # the driver's own BEGIN is off (isolation_level None): it would come late, and deferred
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", began)
+    return engine
