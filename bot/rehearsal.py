@@ -108,8 +108,8 @@ async def _stage(own: Settings, artifacts: ArtifactStore, folder: Path) -> Async
             sys.executable, "-m", "agent", "--config", str(config), "--end-slots", stdout=log, stderr=log
         )
         try:
-            await _answers(agents.at(server), process, folder / "agent.log")
-            yield Stage(agents.at(server), url)
+            key = await _key(agents.at(server), process, folder / "agent.log")
+            yield Stage(agents.at(replace(server, public_key=key)), url)
         finally:
             await agents.close()
             await _end(process)
@@ -140,19 +140,18 @@ def _free_ports(count: int) -> tuple[int, ...]:
     return ports
 
 
-async def _answers(agent: Agent, process: asyncio.subprocess.Process, log: Path) -> None:
+async def _key(agent: Agent, process: asyncio.subprocess.Process, log: Path) -> str:
+    """The public key of the agent, made just now, once it answers."""
     async with asyncio.timeout(_AGENT_STARTS):
         while True:
             if process.returncode is not None:
                 raise RehearsalFailed(f"the agent ended at its start: {await asyncio.to_thread(_last_line, log)}")
             try:
-                await agent.state()
+                return (await agent.about()).public_key
             except ServerFault as fault:
                 if not fault.temporary:
                     raise
                 await asyncio.sleep(_POLL)
-            else:
-                return
 
 
 def _last_line(log: Path) -> str:
