@@ -99,7 +99,9 @@ class App:
             self._scheduler.shutdown(wait=False)
         self.reconciler.stop()
         self.notifier.stop()
-        await asyncio.gather(*self._tasks)
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if ended is not None:
+                log.error("ended by an error", reference=reference(), exc_info=ended)
         await self._checkpoint()
         await self.parts.agents.close()
         await self.parts.store.close()

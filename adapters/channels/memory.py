@@ -53,7 +53,7 @@ def text_of(card: Card) -> str:
     return "\n".join((card.title, *lines))
 
 
-@dataclass(slots=True)
+@dataclass
 class MemoryChannel:
     """One platform. The same nonce again gives the message that is there."""
 

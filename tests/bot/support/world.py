@@ -33,6 +33,7 @@ PUBLIC_URL = "http://127.0.0.1:9101"
 OMEGA_URL = "http://127.0.0.1:92{:02}"
 POLL = 2.0
 QUICK_WORKFLOW: Mapping[str, Any] = {"poll_seconds": POLL, "max_commands_per_minute": 1000}
+_GLANCE = 0.005
 _SPINS = 100_000
 """Turns of the event loop that work in flight gets; far more than any pass needs."""
 
@@ -268,6 +269,15 @@ class World:
         return [f"{m.kind} {m.person or ''}: {m.card.title}" for m in self.chat.messages if id(m) not in self._read]
 
 
+async def until(condition: Callable[[], bool], patience: float = 30.0) -> None:
+    """Wait for what the machine does in its own time, at most `patience` seconds of it."""
+    for _ in range(int(patience / _GLANCE)):
+        if condition():
+            return
+        await asyncio.sleep(_GLANCE)
+    raise AssertionError(f"it did not come true within {patience:g} s")
+
+
 @asynccontextmanager
 async def running(world: World, *, configured: bool = True) -> AsyncIterator[World]:
     """The world with a bot that runs; whatever happens, it is stopped. Its log lines are in `world.log`."""
@@ -282,4 +292,4 @@ async def running(world: World, *, configured: bool = True) -> AsyncIterator[Wor
             await world.app.stop()
 
 
-__all__ = ["HOME", "PUBLIC", "World", "omega", "running"]
+__all__ = ["HOME", "POLL", "PUBLIC", "World", "omega", "running", "until"]
