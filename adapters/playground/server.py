@@ -44,7 +44,7 @@ class Playground:
             raise PlaygroundRefused(f"The playground never runs beside {', '.join(real)}: there, people are real.")
         if not ipaddress.ip_address(host).is_loopback:
             raise PlaygroundRefused(f"The playground listens on loopback only, and {host} is not; use 127.0.0.1.")
-        self._parts = parts
+        self.parts = parts
         self._host = host
         self._wanted = port
         self._keys = Keys(token)
@@ -69,7 +69,7 @@ class Playground:
         listening = self._bound()
         self.port = listening.getsockname()[1]
         addresses = [f"{name}:{self.port}" for name in (_named(self._host), "localhost")]
-        self._site = Site(self._parts, addresses, self._keys, f"ashat_playground_{self.port}")
+        self._site = Site(self.parts, addresses, self._keys, f"ashat_playground_{self.port}")
         config = uvicorn.Config(
             self._site.app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=_GRACE,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from securesystemslib.signer import CryptoSigner
 
@@ -77,9 +78,14 @@ async def world(configured: bool = True) -> AsyncIterator[World]:
 def _alpha() -> MemorySource:
     source = MemorySource()
     now = datetime.now(UTC)
-    for age, update in enumerate(one for one in updates() if one.id in UPDATES):
-        source.put(f"{update.id}.{update.format}", archive(update), now - timedelta(hours=age))
+    for age, (name, content) in enumerate(_archives()):
+        source.put(name, content, now - timedelta(hours=age))
     return source
+
+
+@cache
+def _archives() -> tuple[tuple[str, bytes], ...]:
+    return tuple((f"{one.id}.{one.format}", archive(one)) for one in updates() if one.id in UPDATES)
 
 
 def _fleet() -> list[MemoryMainframe]:
