@@ -205,6 +205,8 @@ def facts_line(d: Deployment) -> str:
 def fleet_lines(d: Deployment) -> tuple[str, ...]:
     """The mainframes that this is about, counted; those that sleep are named, for they follow later."""
     included = [m for m in d.mainframes if m.included]
+    if not included:
+        return ("No mainframe is licensed for it",)
     well = sum(m.status == "healthy" for m in included)
     lines = [f"{well} of {len(included)} mainframes healthy"]
     asleep = [m.name for m in included if m.status == "asleep"]

@@ -207,8 +207,8 @@ def _votes(d: Deployment, facts: Facts) -> tuple[str, ...]:
     need = facts.policy.quorum_for(d.component)
     voted = votes_that_count(d, facts.lane, facts.siblings, facts.regions, facts.people, facts.policy)
     by = f": {', '.join(facts.name_of(person) for person in voted)}" if voted else ""
-    can = approvers(d, facts.people, facts.policy)
-    return (f"Approved {len(voted)} of {need}{by} · Can approve: {names(can)}",)
+    missing = f" · Can approve: {names(approvers(d, facts.people, facts.policy))}" if len(voted) < need else ""
+    return (f"Approved {len(voted)} of {need}{by}{missing}",)
 
 
 def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
@@ -261,7 +261,12 @@ def _regions(d: Deployment, zone: str, facts: Facts) -> tuple[str, ...]:
 
 
 def _distributing(d: Deployment, zone: str, facts: Facts) -> tuple[str | Bar, ...]:
-    return (*_regions(d, zone, facts), fleet_bar(d), *left_out(d), owner_level(d))
+    return (*_regions(d, zone, facts), _fleet(d), *left_out(d), *((owner_level(d),) if d.mainframes else ()))
+
+
+def _fleet(d: Deployment) -> str | Bar:
+    """The mainframes as OMEGA told of them; before it has, nothing is claimed."""
+    return fleet_bar(d) if d.mainframes else "Mainframes: OMEGA has told of none yet"
 
 
 def fleet_bar(d: Deployment) -> Bar:
@@ -329,7 +334,7 @@ def _failed(d: Deployment, facts: Facts) -> tuple[str, ...]:
             "Next: review the failed checks, fix in ALPHA, roll back, push the fix under a new id",
         )
     if d.touched:
-        fleet = (fleet_bar(d),) if d.failed_in is Stage.DISTRIBUTING else ()
+        fleet = (fleet_bar(d),) if d.failed_in is Stage.DISTRIBUTING and d.mainframes else ()
         shown = tuple(f"{bar.text}, {bar.after}" for bar in fleet)
         return (d.failure or "", *shown, f"Next: `deploy retry {d.name}`, or `deploy rollback {d.name}`")
     return (d.failure or "", f"P{untouched[1:]}", f"Next: `deploy retry {d.name}`, or `deploy cancel {d.name}`")
@@ -347,7 +352,7 @@ def _rollback(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         lines.append("Off Public; nothing was pushed to OMEGA")
     else:
         lines += [_restored(d, region, ref.name if ref else None) for region, ref in d.restore]
-        lines.append(fleet_bar(d))
+        lines.append(_fleet(d))
     if d.stage is Stage.ROLLBACK_FAILED:
         lines += [d.failure or "", f"Next: `deploy rollback {d.name}` tries again what failed"]
     return tuple(lines)
