@@ -73,6 +73,8 @@ class World:
     outcomes: list[tuple[str, Outcome]] = field(default_factory=list)
     """All that was ever observed: to come again, too late."""
     watchers: list[Callable[[Change], None]] = field(default_factory=list)
+    missed: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What did not answer in a deployment's last look."""
     _nonces: int = 0
 
     # -- facts, as bot.gather has them ---------------------------------------------------------------------------------
@@ -195,16 +197,19 @@ class World:
         self.work[key] = self.work[key].released(None if again is None else self.now + timedelta(seconds=again))
 
     def _pass(self, key: str, killed_after: int | None) -> float | None:
-        seen, intent = s.Observed(), None
+        fresh = s.Observed(missed=self.missed.pop(key, frozenset()))
+        seen, intent = fresh, None
         for number in range(STEPS):
             if number == killed_after:
                 raise CutError
             d = self.deployments[key]
             facts = self.facts(None, d)
-            seen = seen if _intent(d) == intent else s.Observed()
+            seen = seen if _intent(d) == intent else fresh
             intent = _intent(d)
             step = s.next_step(d, seen, facts, POLL)
             if isinstance(step, s.Wait):
+                if seen.away:
+                    self.missed[key] = frozenset(seen.away)
                 return self._until(step.seconds, d)
             if not isinstance(step, Outcome):
                 seen = self._perform(step, seen, key)
