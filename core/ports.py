@@ -92,11 +92,11 @@ class Door(Protocol):
 # -- store -------------------------------------------------------------------------------------------------------------
 
 
-class Conflict(Exception):  # noqa: N818 - the field's word
+class Conflict(Exception):
     """Somebody else committed first: load again and decide again."""
 
 
-class FenceLost(Exception):  # noqa: N818 - the field's word
+class FenceLost(Exception):
     """The lease on this work was lost; what was observed is for its new owner to see."""
 
 
@@ -250,8 +250,8 @@ class Store(Protocol):
     async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
         """Raises Conflict where `number` is not the one after the last (the first is 1): another was signed first."""
 
-    async def checkpoints(self) -> Sequence[dict[str, Any]]:
-        """All signed checkpoints, oldest first."""
+    async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
+        """Signed checkpoints, oldest first, from the one after number `after`."""
 
     async def claim(self, owner: str, now: datetime, lease: float, limit: int) -> Sequence[Lease]:
         """Claim up to `limit` deployments that are due and not leased; each lease ends after `lease` seconds.
@@ -312,7 +312,7 @@ class AlphaFile:
     modified_at: datetime
 
 
-class ArtifactProblem(Exception):  # noqa: N818 - what the caller shows
+class ArtifactProblem(Exception):
     """The update cannot be had. `str(error)` is one sentence for a person."""
 
 
@@ -350,7 +350,7 @@ class ArtifactStore(Protocol):
 # -- servers -----------------------------------------------------------------------------------------------------------
 
 
-class ServerFault(Exception):  # noqa: N818 - what was seen, not what went wrong in the program
+class ServerFault(Exception):
     """A server did not do what was asked. `str(error)` is one sentence; `temporary`: asking again may help."""
 
     def __init__(self, sentence: str, *, temporary: bool) -> None:
@@ -416,11 +416,11 @@ class Agents(Protocol):
 # -- channels ----------------------------------------------------------------------------------------------------------
 
 
-class ChannelGone(Exception):  # noqa: N818 - what was seen
+class ChannelGone(Exception):
     """The channel refuses for good (deleted, archived, not a member): park it."""
 
 
-class ChannelDown(Exception):  # noqa: N818 - what was seen
+class ChannelDown(Exception):
     """The platform cannot be reached, or asks for patience; `retry_after` seconds where it says so."""
 
     def __init__(self, sentence: str, retry_after: float | None = None) -> None:
@@ -445,7 +445,10 @@ class Channel(Protocol):
     def platform(self) -> str: ...
 
     async def post_card(self, channel: str, card: Card, nonce: str) -> str:
-        """Post and give the reference. The same `nonce` again gives the same message where the platform can."""
+        """Post and give the reference. Where the platform can, the same `nonce` again gives the same message.
+
+        It then shows this `card`: the program may have ended before it had the reference.
+        """
 
     async def edit_card(self, channel: str, reference: str, card: Card) -> str:
         """Bring it up to date; the reference may be a new one where the old message is gone."""

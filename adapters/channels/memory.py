@@ -103,20 +103,17 @@ class MemoryChannel:
 
     async def post_card(self, channel: str, card: Card, nonce: str) -> str:
         with self._call("post_card", channel):
-            if nonce not in self._nonces:
-                self._nonces[nonce] = f"{channel}/{len(self._nonces) + 1}"
-                self.cards.append(Shown(channel, self._nonces[nonce], [card]))
-        return self._nonces[nonce]
+            reference = self._nonces.setdefault(nonce, f"{channel}/{len(self._nonces) + 1}")
+            self._shown(channel, reference).versions.append(card)
+        return reference
 
     async def edit_card(self, channel: str, reference: str, card: Card) -> str:
         """A card whose message was deleted is posted anew."""
         with self._call("edit_card", channel):
-            shown = next((shown for shown in self.cards if shown.reference == reference), None)
-            if shown is None:
-                shown = Shown(channel, f"{reference}'", [])
-                self.cards.append(shown)
-            shown.versions.append(card)
-        return shown.reference
+            there = any(shown.reference == reference for shown in self.cards)
+            reference = reference if there else f"{reference}'"
+            self._shown(channel, reference).versions.append(card)
+        return reference
 
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         with self._call("post", channel):
@@ -153,6 +150,13 @@ class MemoryChannel:
         self._cut(method, "before")
         yield
         self._cut(method, "after")
+
+    def _shown(self, channel: str, reference: str) -> Shown:
+        found = next((shown for shown in self.cards if shown.reference == reference), None)
+        if found is None:
+            found = Shown(channel, reference, [])
+            self.cards.append(found)
+        return found
 
     def _cut(self, method: str, when: When) -> None:
         planned = next((cut for cut in self._cuts if cut[0] == method), None)

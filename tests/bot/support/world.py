@@ -23,7 +23,7 @@ from bot.settings import Settings
 from bot.wiring import policy_of
 from core.people import Account, Person
 from core.ports import Change, Store
-from core.stages import Stage
+from core.stages import MOVING, Stage
 from core.state import PUBLIC, Deployment, Server, omega
 from tests.bot.support.clock import MovedClock
 from tests.bot.support.people import HOME, PLATFORM, TEAM, Speaker, people
@@ -161,6 +161,15 @@ class World:
         for _ in range(limit):
             await self.ticks()
             if await self.app.at_rest():
+                return
+            self.clock.move(POLL)
+        raise AssertionError(f"no rest after {limit} polls: {await self.stages()}")
+
+    async def settles_servers(self, limit: int = 100) -> None:
+        """Let time pass until no deployment moves, whatever channels still wait for."""
+        for _ in range(limit):
+            await self.ticks()
+            if not any(d.stage in MOVING for d in await self.store.active()):
                 return
             self.clock.move(POLL)
         raise AssertionError(f"no rest after {limit} polls: {await self.stages()}")
