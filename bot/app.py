@@ -20,7 +20,7 @@ from bot.pace import Pace
 from bot.reader import About, Reader
 from bot.reconciler import Reconciler
 from bot.service import Kicks, Service
-from bot.settings import Settings
+from bot.settings import Settings, sqlite_file
 from bot.signal import Signal
 from bot.viewer import Viewer
 from core.policy import Policy
@@ -33,6 +33,8 @@ log = structlog.get_logger("ashat.app")
 
 _SWEEP = 10.0
 """Seconds after which a message that was accepted and not carried out is taken to be cut off."""
+_GLANCE = 0.5
+"""Seconds between two looks at what other replicas have committed, or have left behind."""
 _CHECKPOINT = 60.0
 """Seconds between signed checkpoints of the journal, where it has grown."""
 
@@ -53,8 +55,16 @@ class Parts:
 
 
 class App:
-    def __init__(self, parts: Parts, settings: Settings, *, edit_gap: float | None = None, kicks: bool = True) -> None:
-        """`kicks` False: only the timer's jobs wake anybody, as a test of them needs it."""
+    def __init__(
+        self, parts: Parts, settings: Settings, *, edit_gap: float | None = None, kicks: bool = True,
+        lease: float | None = None,
+    ) -> None:  # fmt: skip
+        """`kicks` False: only the timer's jobs wake anybody, as a test of them needs it.
+
+        `lease`: seconds after which another replica takes over from one that is silent.
+        """
+        self._alone = sqlite_file(settings) is not None
+        """Whether no other replica works on this database: then nothing happens there that this one does not know."""
         self.parts = parts
         self.settings = settings
         self.signal = Signal()
@@ -68,9 +78,9 @@ class App:
         pace = Pace(work.max_commands_per_minute)
         self.service = Service(parts.store, parts.people, parts.clock, gather, reader, wake, pace)
         effects = Effects(parts.store, parts.agents, parts.source, parts.artifacts, self.viewer.progressed)
-        self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds)
+        self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds, lease)
         gap = EDIT_GAP if edit_gap is None else edit_gap
-        self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap)
+        self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap, lease)
         self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,8 +97,10 @@ class App:
         self._schedule("post_status_changes", self._post_status_changes, self.settings.workflow.poll_seconds)
         self._schedule("sweep_inbox", self._sweep, _SWEEP)
         self._schedule("checkpoint", self._checkpoint, _CHECKPOINT)
+        if not self._alone:
+            self._schedule("look_at_others", self._look_at_others, _GLANCE)
         self._scheduler.start()
-        await self.service.sweep(0.0)
+        await self.service.sweep(0.0 if self._alone else _SWEEP)  # another replica may be answering what is newer
         self.reconciler.kick()
         self.notifier.kick()
         log.info("started", people=len(self.parts.people.all()), channels=sorted(self.parts.channels))
@@ -119,6 +131,11 @@ class App:
 
     async def _post_status_changes(self) -> None:
         self.notifier.kick()
+
+    async def _look_at_others(self) -> None:
+        """What another replica has decided or left behind is taken up as if it had been decided here."""
+        self._kick_reconciler()
+        self._kick_notifier()
 
     async def _sweep(self) -> None:
         try:

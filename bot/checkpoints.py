@@ -47,7 +47,7 @@ class Checkpoints:
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._signed: _Signed | None = None
+        self._signed = _Signed({})
         self._writing = asyncio.Lock()
 
     async def write(self) -> bool:
@@ -56,40 +56,37 @@ class Checkpoints:
         Where another replica signs at the same moment, its checkpoint stands, and what it did not cover follows.
         """
         async with self._writing:
-            signed = self._signed or await self._stored()
-            self._signed = None  # whatever cuts the rest, the next one looks at what was stored
+            signed = self._signed = await self._caught_up(self._signed)
             heads = {head.chain: (head.seq, head.hash) for head in await self._store.heads()}
             moved = {chain: head for chain, head in heads.items() if signed.heads.get(chain) != head}
-            if moved:
-                try:
-                    signed = await self._sign(moved, signed)
-                except Conflict:
-                    log.info("another replica has just signed", number=signed.count + 1)
-                    return False
-            self._signed = signed
+            try:
+                if moved:
+                    await self._sign(moved, signed)
+            except Conflict:
+                log.info("another replica has just signed", number=signed.count + 1)
+                return False
             return bool(moved)
 
-    async def _sign(self, moved: Heads, before: _Signed) -> _Signed:
+    async def _sign(self, moved: Heads, before: _Signed) -> None:
         """Raises Conflict where another checkpoint came first."""
         predicate = Checkpoint(heads=moved, previous=before.last, at=self._clock.now())
         envelope = sign(self._signer, PREDICATE, {"journal": digest_of(predicate)}, predicate)
         await self._store.add_checkpoint(envelope, predicate.at, before.count + 1)
-        return _Signed(before.heads | moved, hash_of(envelope), before.count + 1)
 
-    async def _stored(self) -> _Signed:
-        """What stands signed in the store.
+    async def _caught_up(self, signed: _Signed) -> _Signed:
+        """With all that was stored since, by whomever.
 
         A checkpoint that another key signed counts for nothing, so that all heads are signed again after a change of
         keys; `ashat audit verify` names it.
         """
-        known: Heads = {}
-        envelopes = await self._store.checkpoints()
-        for number, envelope in enumerate(envelopes, 1):
+        for envelope in await self._store.checkpoints(after=signed.count):
+            heads, number = signed.heads, signed.count + 1
             try:
-                known |= opened(envelope, [self._signer.public_key], PREDICATE, Checkpoint).heads
+                heads = heads | opened(envelope, [self._signer.public_key], PREDICATE, Checkpoint).heads
             except SignatureRefused as refused:
                 log.warning("checkpoint not signed by this bot", number=number, why=str(refused))
-        return _Signed(known, hash_of(envelopes[-1]) if envelopes else GENESIS, len(envelopes))
+            signed = _Signed(heads, hash_of(envelope), number)
+        return signed
 
 
 def digest_of(predicate: Checkpoint) -> str:

@@ -1,12 +1,14 @@
 """Brings every channel up to date: its cards to the newest version, then its messages in the order of their commit.
 
-One writer a channel. What could not be sent stays in the store: a platform that is away for hours is caught up with in
+One writer a channel, of all replicas: it is a duty that the store gives to one of them, and to another one when it
+falls silent. What could not be sent stays in the store: a platform that is away for hours is caught up with in
 order, and a channel that refuses for good is parked alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +22,8 @@ log = structlog.get_logger("ashat.notifier")
 
 EDIT_GAP = 3.0
 """Seconds between two edits of one card: what readers and the platforms' rate limits bear."""
+LEASE = 15.0
+"""Seconds that a channel stays with its writer without a word from it."""
 _BATCH = 50
 _GRACE = 5.0
 """Seconds that messages under way get when the program stops."""
@@ -31,7 +35,7 @@ _PATIENCE = (2.0, 5.0, 15.0, 60.0)
 class Notifier:
     def __init__(
         self, store: Store, channels: Mapping[str, Channel], people: People, viewer: Viewer, clock: Clock,
-        edit_gap: float = EDIT_GAP,
+        edit_gap: float = EDIT_GAP, lease: float | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._channels = channels
@@ -39,6 +43,10 @@ class Notifier:
         self._viewer = viewer
         self._clock = clock
         self._gap = timedelta(seconds=edit_gap)
+        self._lease = LEASE if lease is None else lease
+        self._owner = uuid.uuid4().hex
+        self._sure: dict[str, datetime] = {}
+        """Until when a channel is surely this one's, without asking."""
         self._woken = asyncio.Event()
         self._writers: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -68,6 +76,7 @@ class Notifier:
             for address in waiting:
                 self._start(address)
         await self._drain()
+        await self._store.let_go(self._owner)
 
     def stop(self) -> None:
         """Begin nothing new. `run` returns once what is being sent has been."""
@@ -96,9 +105,10 @@ class Notifier:
             self._writers[address] = asyncio.create_task(self._write(address))
 
     async def _write(self, address: str) -> None:
-        """Bring one channel up to date, as its only writer."""
+        """Bring one channel up to date, as its only writer; another replica's channel is left to it."""
         try:
-            await self._bring_up(address)
+            if await self._writes_to(address):
+                await self._bring_up(address)
         except Exception:
             log.exception("cannot bring channel up to date", channel=address, reference=reference())
             self._wait(address, _PATIENCE[-1])
@@ -107,6 +117,18 @@ class Notifier:
             if address in self._again:
                 self._again.discard(address)
                 self._woken.set()
+
+    async def _writes_to(self, address: str) -> bool:
+        """Whether this is the one writer. Asked before each message: one that stood still for long may not be any more.
+
+        It is said to be so for a third of the lease, so that what is sent then arrives well before another may begin.
+        """
+        now = self._clock.now()
+        if now < self._sure.get(address, _LONG_AGO):
+            return True
+        mine = await self._store.hold(f"channel {address}", self._owner, now, self._lease)
+        self._sure[address] = now + timedelta(seconds=self._lease / 3) if mine else _LONG_AGO
+        return mine
 
     async def _bring_up(self, address: str) -> None:
         channel = self.channel_of(address)
@@ -139,6 +161,8 @@ class Notifier:
         """Every card that does not show the newest version; the latest state wins."""
         for row in await self._store.stale_cards(address, _BATCH):
             wait = self._wait_for(row)
+            if not await self._writes_to(address):
+                return
             if wait > 0:
                 self._later(wait)
             else:
@@ -173,6 +197,8 @@ class Notifier:
     async def _messages(self, channel: Channel, address: str) -> None:
         while queue := await self._store.outbox(address, _BATCH):
             for item in queue:
+                if not await self._writes_to(address):
+                    return
                 await self._send(channel, address, item)
                 await self._store.sent([item.number], self._clock.now())
 

@@ -38,12 +38,15 @@ _BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 
 class Reconciler:
-    def __init__(self, store: Store, service: Service, effects: Effects, clock: Clock, poll: float) -> None:
+    def __init__(
+        self, store: Store, service: Service, effects: Effects, clock: Clock, poll: float, lease: float | None = None
+    ) -> None:
         self._store = store
         self._service = service
         self._effects = effects
         self._clock = clock
         self._poll = poll
+        self._lease = LEASE if lease is None else lease
         self._owner = uuid.uuid4().hex
         self._woken = asyncio.Event()
         self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
@@ -89,7 +92,7 @@ class Reconciler:
     async def _claim(self) -> None:
         while not self._stopping and (room := _IN_FLIGHT - len(self._working)) > 0:
             try:
-                leases = await self._store.claim(self._owner, self._clock.now(), LEASE, room)
+                leases = await self._store.claim(self._owner, self._clock.now(), self._lease, room)
             except Exception:
                 log.exception("cannot claim work", reference=reference())
                 return
@@ -107,12 +110,13 @@ class Reconciler:
     async def _heartbeat(self) -> None:
         """Keep the leases of what is in flight; what lost its lease is stopped. The snapshot comes before the query."""
         while True:
-            await asyncio.sleep(LEASE / 3)
+            await asyncio.sleep(self._lease / 3)
             mine = dict(self._working)
             if not mine:
                 continue
             try:
-                held = await self._store.extend([lease for lease, _ in mine.values()], self._clock.now(), LEASE)
+                leases = [lease for lease, _ in mine.values()]
+                held = await self._store.extend(leases, self._clock.now(), self._lease)
             except Exception:
                 log.exception("cannot extend leases", reference=reference())
                 continue

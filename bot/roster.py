@@ -14,7 +14,7 @@ from core.events import SYSTEM, PeopleChanged
 from core.facts import Facts
 from core.people import Person
 from core.policy import Policy
-from core.ports import Clock, Store
+from core.ports import Clock, Conflict, Store
 from core.steps import has_work
 
 log = structlog.get_logger("ashat.roster")
@@ -31,13 +31,15 @@ async def record(store: Store, people: Sequence[Person], policy: Policy, clock: 
     Deployments that wait are looked at again: votes of people who may no longer approve do not count any more.
     """
     now, facts = roster_of(people, policy), Facts(clock.now(), policy, tuple(people))
-    found = tuple(differences(await _last(store), now))
-    if not found:
-        return ()
-    due = tuple((d.key, facts.now) for d in await store.active() if has_work(d, facts.now))
-    await store.commit(replace(change(facts, (PeopleChanged(found, dict(now)),), via="start"), due=due))
-    log.info("people changed", differences=found)
-    return found
+    while found := tuple(differences(await _last(store), now)):
+        due = tuple((d.key, facts.now) for d in await store.active() if has_work(d, facts.now))
+        try:
+            await store.commit(replace(change(facts, (PeopleChanged(found, dict(now)),), via="start"), due=due))
+        except Conflict:
+            continue  # another replica starts too: it may have written just this
+        log.info("people changed", differences=found)
+        return found
+    return ()
 
 
 async def _last(store: Store) -> Roster:

@@ -106,7 +106,6 @@ def add_checkpoint(c: Connection, envelope: dict[str, Any], at: datetime, number
         raise Conflict(f"checkpoint {number} is not the next one: another one was signed meanwhile")
 
 
-def checkpoints(c: Connection) -> list[dict[str, Any]]:
-    return [
-        json.loads(text) for text in c.execute(select(CHECKPOINT.c.envelope).order_by(CHECKPOINT.c.number)).scalars()
-    ]
+def checkpoints(c: Connection, after: int) -> list[dict[str, Any]]:
+    wanted = select(CHECKPOINT.c.envelope).where(CHECKPOINT.c.number > after).order_by(CHECKPOINT.c.number)
+    return [json.loads(text) for text in c.execute(wanted).scalars()]

@@ -198,8 +198,8 @@ class MemoryStore:
             raise Conflict(f"checkpoint {number} is not the next one: another one was signed meanwhile")
         self._checkpoints.append(canonical_text(envelope))
 
-    async def checkpoints(self) -> Sequence[dict[str, Any]]:
-        return [json.loads(text) for text in self._checkpoints]
+    async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
+        return [json.loads(text) for text in self._checkpoints[after:]]
 
     # -- work ----------------------------------------------------------------------------------------------------------
 

@@ -113,8 +113,8 @@ class SqlStore:
     async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
         await self._writer.run(lambda c: journal.add_checkpoint(c, envelope, at, number))
 
-    async def checkpoints(self) -> Sequence[dict[str, Any]]:
-        return await self._readers.run(journal.checkpoints)
+    async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
+        return await self._readers.run(lambda c: journal.checkpoints(c, after))
 
     # -- work ----------------------------------------------------------------------------------------------------------
 

@@ -83,6 +83,8 @@ async def test_checkpoints_come_oldest_first(store: Store) -> None:
     for n, envelope in enumerate(envelopes):
         await store.add_checkpoint(envelope, after(n), n + 1)
     assert await store.checkpoints() == envelopes
+    assert await store.checkpoints(after=1) == envelopes[1:]
+    assert await store.checkpoints(after=3) == []
 
 
 async def test_thousands_of_random_commits_leave_whole_chains(store: Store) -> None:
