@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import structlog
@@ -20,22 +20,25 @@ from agent.checks.target import Target
 from agent.door.front import FrontDoor
 from agent.errors import Refused
 from agent.jobs import Jobs
-from agent.processes.kept import Keepers, NotStarted
+from agent.processes.kept import Keepers
 from agent.settings import AgentSettings
 from agent.slots.artifacts import ArtifactFolder
 from agent.slots.crashes import Crashes
 from agent.slots.records import ComponentRecord, Records, SlotRecord
+from agent.slots.reviving import Reviver
 from agent.slots.slots import SlotFailed, Slots, Superseded
 from agent.slots.sweeping import Sweeper
 from agent.slots.switching import Switcher, new_slot
 from agent.slots.views import Views
+from agent.slots.wishes import is_repeated, is_staged_already, wishing
 from core.release.signing import SignatureRefused, opened, public_key
 from core.release.wire import ComponentState, EnvelopeJson, Release, SlotState
 
-_DOOR = "@door"
-"""The front door among the crashes; no slot has such a name."""
 _TICK = 0.5
 """Seconds between two looks: how soon a release that died is noticed."""
+
+_LONG = 3600.0
+"""Seconds after which whoever waits for a change looks anyway."""
 
 log = structlog.get_logger()
 
@@ -47,22 +50,34 @@ class Host:
     `tied`: every process that is started here ends with this one, however it ends (for a demonstration).
     """
 
-    def __init__(self, settings: AgentSettings, clock: Callable[[], datetime], *, tied: bool = False) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        clock: Callable[[], datetime],
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+        tied: bool = False,
+    ) -> None:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o711)
         self.changes = Changes()
         self.artifacts = ArtifactFolder(settings.data / "artifacts", settings.limits.artifact_bytes)
         self._settings = settings
         self._clock = clock
+        self._seconds = seconds
         self._keepers = Keepers(tied)
         changed = self.changes.mark
         self._components = Records(settings.data / "components", ComponentRecord, "component.json", changed)
         self._slots = Slots(settings, self.artifacts, self._keepers, changed, clock)
         self._door = FrontDoor(settings.data / "door", settings.front.listen, self._keepers)
         self._switcher = Switcher(settings, self._components, self._slots, self._publish, clock)
-        self._sweeper = Sweeper(settings, self._components, self._slots, self.artifacts, clock)
+        self._sweeper = Sweeper(settings, self._components, self._slots, self.artifacts)
         self._crashes = Crashes()
         self._views = Views(settings, self._slots, self._crashes, self._door)
         self._jobs = Jobs(self._look)
+        self._reviver = Reviver(
+            self._crashes, self._components, self._slots, self._door, self._switcher, self._jobs,
+            risen=self._tell_risen, noted=changed, seconds=seconds,
+        )  # fmt: skip
         self._keys = [public_key(text) for text in settings.trust.bot_keys]
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
@@ -70,18 +85,21 @@ class Host:
     # -- life -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Adopt what still runs; start again what ran before the host went down, current releases first."""
+        """Adopt what still runs, and start again the current releases that went down with the host.
+
+        Nothing is cleared up, and nothing else is started, before `tend`.
+        """
         down = [r.running for r in self._components.all() if r.running and not self._slots.alive(r.running)]
-        for name in down:
-            self._crashes.fell(name, "This host was restarted; it is being started again.", 0.0, at_once=True)
         self._publish()
         if self._settings.switch_command is None:
             await self._door.keep()
-        await asyncio.gather(*(self._restart(name) for name in down))
+        await self._reviver.after_reboot(down)
         for slot in self._staged():
             if slot.status == "healthy" and not self._slots.alive(slot.name):
                 self._slots.mark(slot, status="starting")
-        self._look()
+
+    def tend(self) -> None:
+        """From now on, bring about what is wanted."""
         self._ticking = asyncio.create_task(self._tick(), name="host-tick")
 
     async def close(self, *, end: bool = False) -> None:
@@ -95,6 +113,10 @@ class Host:
         if end:
             names = [slot.name for slot in self._slots.records.all()]
             await asyncio.gather(self._door.stop(), *(self._slots.stop(name) for name in names))
+
+    def keep(self, digests: Callable[[], Collection[str]]) -> None:
+        """Never prune the artifacts that `digests` names, whatever runs here. To be said before `tend`."""
+        self._sweeper.keep(digests)
 
     # -- what neighbours and requests ask ---------------------------------------------------------------------------
 
@@ -115,9 +137,9 @@ class Host:
         if release.purpose != "desired":
             raise Refused("bad_request", "the release is signed for staging; a desired one is expected here")
         known = self._components.get(release.component)
-        if known is None or not _is_repeated(known, release):
+        if known is None or not is_repeated(known, release):
             self._must_have(release.digest)
-            self._components.put(release.component, _wishing(known, release, envelope, self._clock()))
+            self._components.put(release.component, wishing(known, release, envelope, self._clock()))
             log.info("desired", component=release.component, generation=release.generation, digest=release.digest)
             self._look()
         return self.component(release.component)
@@ -132,7 +154,7 @@ class Host:
         if release.purpose != "stage" or slot != f"{release.deployment}.{release.attempt}":
             raise Refused("bad_request", f"the release is not signed to be staged as {slot}")
         known = self._slots.records.get(slot)
-        if known is None or not _is_staged_already(known, release):
+        if known is None or not is_staged_already(known, release):
             self._must_have(release.digest)
             self._slots.records.put(slot, new_slot(slot, release, self._clock(), staged=True))
             log.info("stage", slot=slot, digest=release.digest, component=release.component)
@@ -173,6 +195,16 @@ class Host:
         record = self._slots.records.get(slot)
         return self._slots.target(slot) if record is not None and record.staged else None
 
+    async def slot_target_soon(self, slot: str) -> Target | None:
+        """As `slot_target`, once the slot is no longer on its way up."""
+        while (record := self._slots.records.get(slot)) is not None and record.status in ("preparing", "starting"):
+            await self.changes.wait(self.changes.version, _LONG)
+        return self.slot_target(slot)
+
+    def knows_slot(self, slot: str) -> bool:
+        """Whether it is here, or was withdrawn not long ago."""
+        return self._slots.records.get(slot) is not None
+
     def current_target(self, component: str) -> Target | None:
         """Where the checks find what a component currently runs, or None."""
         record = self._components.get(component)
@@ -202,22 +234,13 @@ class Host:
             self._look_at_component(record)
         for slot in self._staged():
             self._look_at_staged(slot)
-        self._sweeper.cool()
+        self._sweeper.cool(self._seconds())
         surplus = self._sweeper.surplus()
         if surplus:
             self._jobs.begin("sweep", self._sweep, lambda _: None)
         self._publish()
         if self._settings.switch_command is None:
-            self._look_at_door()
-
-    def _look_at_door(self) -> None:
-        now = time.monotonic()
-        if self._door.alive or "door" in self._jobs:
-            return
-        if self._crashes.down(_DOOR) is None:
-            self._note_crash(_DOOR, "The front door's process has ended.")
-        if self._crashes.due(_DOOR, now):
-            self._jobs.begin("door", self._reopen, lambda sentence: self._note_crash(_DOOR, sentence))
+            self._reviver.look_at_door()
 
     def _look_at_component(self, record: ComponentRecord) -> None:
         name = record.component
@@ -227,17 +250,8 @@ class Host:
                 self._switcher.fail(name, record.release, sentence)
 
             self._jobs.begin(f"switch {name}", lambda: self._switcher.switch(name), failed)
-        if record.running and not self._slots.alive(record.running):
-            self._look_at_fallen(record.running)
-
-    def _look_at_fallen(self, slot: str) -> None:
-        now = time.monotonic()
-        if f"restart {slot}" in self._jobs:
-            return
-        if self._crashes.down(slot) is None:
-            self._note_crash(slot, self._slots.ended_words(slot))
-        if self._crashes.due(slot, now):
-            self._jobs.begin(f"restart {slot}", lambda: self._restart(slot), lambda s: self._note_crash(slot, s))
+        if record.running:
+            self._reviver.look_at_current(record.running)
 
     def _look_at_staged(self, slot: SlotRecord) -> None:
         def failed(sentence: str) -> None:
@@ -250,6 +264,10 @@ class Host:
                 self._slots.mark(slot, status="crashed", error=self._slots.ended_words(slot.name))
             case "withdrawn" if self._slots.has_files(slot.name):
                 self._jobs.begin(f"withdraw {slot.name}", lambda: self._clear(slot.name), lambda _: None)
+
+    def _tell_risen(self) -> None:
+        self._publish()
+        self.changes.mark()
 
     def _publish(self) -> None:
         """The routes as they should be now; where nothing has changed, nothing is written."""
@@ -282,43 +300,9 @@ class Host:
         await self._slots.clear_withdrawn(slot)
         self._sweeper.prune()
 
-    async def _reopen(self) -> None:
-        try:
-            await self._door.keep()
-        except NotStarted as failure:
-            self._note_crash(_DOOR, str(failure))
-        else:
-            self._crashes.rose(_DOOR, time.monotonic())
-
-    async def _restart(self, slot: str) -> None:
-        """Start a current release again; where that fails, its next turn comes later."""
-
-        def check_wanted() -> None:
-            if all(record.running != slot for record in self._components.all()):
-                raise Superseded
-
-        try:
-            await self._slots.bring_up(slot, check_wanted)
-            component = next(r.component for r in self._components.all() if r.running == slot)
-            await self._switcher.announce(component, slot)
-        except Superseded:
-            self._crashes.forget(slot)
-        except SlotFailed as failure:
-            self._note_crash(slot, str(failure))
-        else:
-            self._crashes.rose(slot, time.monotonic())
-            log.info("current release runs again", slot=slot)
-            self._publish()
-            self.changes.mark()
-
-    def _note_crash(self, slot: str, words: str) -> None:
-        self._crashes.fell(slot, words, time.monotonic())
-        log.warning("down", what=slot, error=words)
-        self.changes.mark()
-
     async def _sweep(self) -> None:
         in_flight = None if self._settings.switch_command else await self._door.in_flight()
-        for name in self._sweeper.drained(self._sweeper.surplus(), in_flight, time.monotonic()):
+        for name in self._sweeper.drained(self._sweeper.surplus(), in_flight, self._seconds()):
             log.info("slot ended", slot=name)
             await self._slots.remove(name)
             self._crashes.forget(name)
@@ -337,36 +321,3 @@ class Host:
     def _must_have(self, digest: str | None) -> None:
         if digest is not None and not self.artifacts.complete(digest):
             raise Refused("not_found", f"the artifact {digest[:12]}… is not complete on this host; send it first")
-
-
-def _is_repeated(known: ComponentRecord, release: Release) -> bool:
-    """Whether nothing is to be done. Raises Refused for what must not be done."""
-    highest = known.release
-    if release.generation < highest.generation:
-        raise Refused(
-            "older_generation",
-            f"generation {release.generation} of {release.component} is older than {highest.generation}, "
-            "which this host has accepted; ask its lane for a new one",
-        )
-    if release.generation > highest.generation:
-        return False
-    if release.digest != highest.digest:
-        raise Refused("conflict", f"generation {release.generation} of {release.component} is of another digest here")
-    return known.status != "failed" or release.nonce == highest.nonce
-
-
-def _is_staged_already(known: SlotRecord, release: Release) -> bool:
-    if known.release.nonce == release.nonce:
-        return True
-    if known.status in ("failed", "crashed", "withdrawn"):
-        return False
-    if known.digest != release.digest:
-        raise Refused("conflict", f"the slot {known.name} has another digest; withdraw it first")
-    return True
-
-
-def _wishing(known: ComponentRecord | None, release: Release, envelope: EnvelopeJson, now: datetime) -> ComponentRecord:
-    if known is None:
-        return ComponentRecord(release=release, envelope=envelope, status="switching", since=now)
-    changes = {"release": release, "envelope": envelope, "status": "switching", "since": now, "error": None}
-    return known.model_copy(update=changes)

@@ -8,7 +8,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from agent.api.endpoints import desired_endpoints, download_endpoint, host_endpo
 from agent.api.openapi import openapi_endpoint
 from agent.host import Host
 from agent.settings import AgentSettings, SettingsError, bot_token_hash, split_address
+from agent.slots.environment import user_named
 from core.release.signing import new_key, public_text, signer_from_pem
 from core.release.wire import About
 
@@ -106,36 +107,51 @@ async def serve(settings: AgentSettings, environ: Mapping[str, str], *, end_slot
         async with AsyncExitStack() as running:
             running.push_async_callback(parts.host.close, end=end_slots)
             await parts.host.start()
-            endpoints = await _role(parts, running)
-            app = build_app([*endpoints, openapi_endpoint(endpoints)], doorman)
-            following = _follow_omega(parts) if settings.role == "mainframe" else None
+            duties = await _duties(parts, running)
+            parts.host.tend()
+            app = build_app([*duties.endpoints, openapi_endpoint(duties.endpoints)], doorman)
             log.info("agent serves", role=settings.role, listen=settings.listen, front_door=parts.host.url)
-            await _run(_Server(_server_config(app, settings)), listening, following)
+            await _run(_Server(_server_config(app, settings), duties.stopping), listening, duties.beside)
     log.info("agent stopped", slots="ended" if end_slots else "go on")
 
 
 def _doorman(settings: AgentSettings, environ: Mapping[str, str]) -> Doorman:
     mainframes = {entry.name: entry.token_sha256 for entry in settings.mainframes}
-    return Doorman(bot_token_hash(settings.trust, environ), mainframes)
+    revoked = [entry.name for entry in settings.mainframes if entry.revoked]
+    return Doorman(bot_token_hash(settings.trust, environ), mainframes, revoked)
 
 
-async def _role(parts: Parts, running: AsyncExitStack) -> Sequence[Endpoint]:
-    """The endpoints of this role. What one role alone needs is imported here, so that the others start fast."""
+def _nothing() -> None:
+    """What most roles do at the signal to stop."""
+
+
+@dataclass(frozen=True)
+class Duties:
+    """What a role does: `stopping` is called at the signal, before requests are waited for; `beside` never ends."""
+
+    endpoints: Sequence[Endpoint]
+    stopping: Callable[[], None] = _nothing
+    beside: Coroutine[Any, Any, Never] | None = None
+
+
+async def _duties(parts: Parts, running: AsyncExitStack) -> Duties:
+    """What one role alone needs is imported here, so that the others start fast."""
     host, settings = parts.host, parts.settings
     common = (*host_endpoints(host, parts.about), *upload_endpoints(host))
     match settings.role:
         case "public":
             staging = await _verifying(parts, running)
-            return (*common, download_endpoint(host), *desired_endpoints(host), *staging)
+            return Duties((*common, download_endpoint(host), *desired_endpoints(host), *staging))
         case "omega":
             from agent.fleet.routes import fleet_endpoints
             from agent.fleet.start import open_fleet
 
             fleet = await open_fleet(settings, host, utc_now)
             running.push_async_callback(fleet.close)
-            return (*common, *desired_endpoints(host), *fleet_endpoints(fleet))
+            host.keep(fleet.digests_in_use)
+            return Duties((*common, *desired_endpoints(host), *fleet_endpoints(fleet)), fleet.stop)
         case "mainframe":
-            return (*common, download_endpoint(host))
+            return Duties((*common, download_endpoint(host)), beside=_follow_omega(parts))
     assert_never(settings.role)
 
 
@@ -144,8 +160,9 @@ async def _verifying(parts: Parts, running: AsyncExitStack) -> Sequence[Endpoint
     from agent.checks.verifications import Verifications
 
     host, settings = parts.host, parts.settings
-    verifications = Verifications(settings.data / "verifications", parts.signer, settings.checks, utc_now)
-    await verifications.resume(host.slot_target, host.current_target)
+    run_as = user_named(settings.slot_user)
+    verifications = Verifications(settings.data / "verifications", parts.signer, settings.checks, utc_now, run_as)
+    await verifications.resume(host.slot_target_soon, host.current_target)
     running.push_async_callback(verifications.close)
 
     async def withdrawn(slot: str) -> None:
@@ -161,7 +178,18 @@ def _follow_omega(parts: Parts) -> Coroutine[Any, Any, Never]:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its own way of ending: it would raise the signal again, and the process would die of it."""
+    """Uvicorn without its own way of ending: it would raise the signal again, and the process would die of it.
+
+    `stopping` is called before it waits for the requests that are open, so that they can be answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

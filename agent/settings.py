@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from core.release.manifest import Command, Name, UrlPath
 from core.release.toml_lines import line_of
@@ -86,14 +96,34 @@ class Limits(_Section):
     """How long a `migrate` command may take."""
 
 
+def _is_the_hosts(command: tuple[str, ...]) -> tuple[str, ...]:
+    """Anything else would be looked up in the slot's folder, and so be a program of the release under test."""
+    if "/" in command[0] and not command[0].startswith("/"):
+        raise ValueError(f"{command[0]} must be an absolute path, or a bare name that is looked up in PATH")
+    return command
+
+
+def _is_a_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+HostCommand = Annotated[Command, AfterValidator(_is_the_hosts)]
+Pattern = Annotated[str, AfterValidator(_is_a_pattern)]
+
+
 class CheckSettings(_Section):
     """What the checks of a verification may use on this host."""
 
-    commands: dict[Name, Command] = {}
-    """Named argument lists for checks of the kind `command`."""
-    scanner: Command | None = None
+    commands: dict[Name, HostCommand] = {}
+    """Named argument lists for checks of the kind `command`. They run as `slot_user`, in the slot's folder."""
+    scanner: HostCommand | None = None
+    """Run by the security check, in the same way; any exit status but 0 fails it."""
     ca_file: Path | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, Pattern] = {}
     """Response headers that a release must send, with a regular expression for each value."""
 
 

@@ -19,7 +19,9 @@ def verification_endpoints(host: Host, verifications: Verifications) -> tuple[En
         target = host.slot_target(slot)
         if target is not None:
             baseline = host.current_target(target.manifest.component)
-            return await verifications.put(slot, run, call.body, target, baseline)
+            state = await verifications.put(slot, run, call.body, target, baseline)
+            await verifications.prune(host.knows_slot)
+            return state
         known = verifications.get(slot, run)
         if known is None:
             raise Refused("conflict", f"the slot {slot} runs nothing healthy that could be verified; stage it first")

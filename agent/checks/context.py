@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.checks.target import Target
+from agent.processes.kept import User
 from agent.settings import CheckSettings
 
 
@@ -27,6 +28,8 @@ class CheckContext:
     address: str
     settings: CheckSettings
     clock: Callable[[], datetime]
+    run_as: User | None = None
+    """Whom the settings' commands run as: they handle what the release wrote. None is the agent's own user."""
     place: Place = field(default_factory=Place)
 
 

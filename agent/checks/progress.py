@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,11 +19,22 @@ OPEN: frozenset[CheckState] = frozenset({"waiting", "running"})
 
 
 class Progress:
-    """Carries out what is open of a record. `record` is always the newest state, whatever is on disk yet."""
+    """Carries out what is open of a record. `record` is always the newest state, whatever is on disk yet.
 
-    def __init__(self, record: Record, context: CheckContext, records: Records, measuring: asyncio.Lock) -> None:
+    `find` answers the checks' surroundings once the release is up, or None where it will not be.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        find: Callable[[], Awaitable[CheckContext | None]],
+        clock: Callable[[], datetime],
+        records: Records,
+        measuring: asyncio.Lock,
+    ) -> None:
         self.record = record
-        self._context = context
+        self._find = find
+        self._clock = clock
         self._records = records
         self._measuring = measuring
         self._task = asyncio.create_task(self._carry_out())
@@ -35,31 +46,40 @@ class Progress:
 
     async def _carry_out(self) -> None:
         try:
+            context = await self._find()
+            if context is None:
+                await self._close_without_release()
+                return
             for index in running_order(self.record.wanted.checks):
                 if self.record.report.checks[index].state in OPEN:
-                    await self._one(index)
+                    await self._one(index, context)
         except Exception as error:
             log.exception("run %s of %s cannot go on", self.record.wanted.run, self.record.slot)
             seen = f"a fault of the agent ({type(error).__name__}); its log says more"
-            now = self._context.clock()
-            self.record = closed(self.record, "failed", now, expected="a run that can be recorded", seen=seen)
+            self.record = closed(self.record, "failed", self._clock(), expected="a run that can be recorded", seen=seen)
 
-    async def _one(self, index: int) -> None:
+    async def _close_without_release(self) -> None:
+        missing = "no such release in the slot after a restart of the agent"
+        ended = closed(self.record, "failed", self._clock(), expected="the release in its slot", seen=missing)
+        await self._write(ended)
+        self.record = ended
+
+    async def _one(self, index: int, context: CheckContext) -> None:
         """A performance check waits, outside its deadline, until no other one runs on this host."""
         if self.record.wanted.checks[index].kind == "performance":
             async with self._measuring:
-                await self._run(index)
+                await self._run(index, context)
         else:
-            await self._run(index)
+            await self._run(index, context)
 
-    async def _run(self, index: int) -> None:
+    async def _run(self, index: int, context: CheckContext) -> None:
         """A result is shown once it is on disk: nobody acts on what a crash would take back."""
         from agent.checks.run import run_check  # the checks' HTTP client doubles the time in which an agent starts
 
         wanted = self.record.wanted.checks[index]
-        now = self._context.clock()
+        now = self._clock()
         self.record = with_check(self.record, index, CheckReport(name=wanted.name, state="running", started_at=now))
-        report = await run_check(replace(self._context, place=Place()), wanted)
+        report = await run_check(replace(context, place=Place()), wanted)
         done = with_check(self.record, index, report)
         await self._write(done)
         self.record = done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,11 +51,18 @@ class Records:
         """The highest run of a slot, 0 where there is none."""
         return max((int(path.stem) for path in self._runs(slot)), default=0)
 
+    def slots(self) -> list[str]:
+        """Every slot of which a run is recorded."""
+        return sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+
+    def remove(self, slot: str) -> None:
+        """Remove every run of a slot."""
+        shutil.rmtree(self._folder / slot)
+
     def unfinished(self) -> Iterator[Record]:
         """Every record with a check that has still to run. One that cannot be read is logged and left as it is."""
-        slots = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-        for slot in slots:
-            for path in sorted(self._runs(slot.name)):
+        for slot in self.slots():
+            for path in sorted(self._runs(slot)):
                 try:
                     record = Record.model_validate_json(path.read_bytes())
                 except ValidationError:

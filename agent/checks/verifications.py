@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
@@ -15,6 +16,7 @@ from agent.checks.progress import Progress, blank, closed
 from agent.checks.records import Record, Records
 from agent.checks.target import Target
 from agent.errors import Refused
+from agent.processes.kept import User
 from agent.settings import CheckSettings
 from core.release.signing import sign
 from core.release.wire import VerificationState, VerificationWanted
@@ -27,11 +29,18 @@ class Verifications:
     """Every run on this host. One at a time per slot; slots go on side by side, but for their performance checks."""
 
     def __init__(
-        self, folder: Path, signer: CryptoSigner, checks: CheckSettings, clock: Callable[[], datetime]
+        self,
+        folder: Path,
+        signer: CryptoSigner,
+        checks: CheckSettings,
+        clock: Callable[[], datetime],
+        run_as: User | None = None,
     ) -> None:
+        """`run_as`: whom commands and the scanner run as; None is the agent's own user."""
         self._records = Records(folder)
         self._signer = signer
         self._checks = checks
+        self._run_as = run_as
         self._clock = clock
         self._live: dict[str, Progress] = {}
         self._asking = asyncio.Lock()
@@ -60,7 +69,12 @@ class Verifications:
             await self._end(slot, f"run {run} took over")
             record = Record(slot=slot, wanted=wanted, report=blank(wanted))
             await asyncio.to_thread(self._records.write, record)
-            return self._state(self._begin(record, target, baseline))
+            context = self._context(record, target, baseline)
+
+            async def at_once() -> CheckContext:
+                return context
+
+            return self._state(self._begin(record, at_once))
 
     def get(self, slot: str, run: int) -> VerificationState | None:
         """How a run stands, signed now; None where there is no such run."""
@@ -68,22 +82,23 @@ class Verifications:
         return None if record is None else self._state(record)
 
     async def resume(
-        self, target_of: Callable[[str], Target | None], baseline_of: Callable[[str], Target | None]
+        self, target_of: Callable[[str], Awaitable[Target | None]], baseline_of: Callable[[str], Target | None]
     ) -> None:
         """After a restart of the agent: carry on with every unfinished run; checks that finished are not run again.
 
-        `target_of` takes a slot, `baseline_of` a component. A slot that is gone, or runs something else, has failed.
+        `target_of` takes a slot and may wait until it is up again, after a reboot say; `baseline_of` takes a component.
+        Where the slot is gone, runs something else or does not come up, the run has failed.
         """
         for record in await asyncio.to_thread(lambda: list(self._records.unfinished())):
-            target = target_of(record.slot)
-            if target is None or target.digest != record.wanted.digest:
-                missing = "no such release in the slot after a restart of the agent"
-                ended = closed(record, "failed", self._clock(), expected="the release in its slot", seen=missing)
-                await asyncio.to_thread(self._records.write, ended)
-                continue
-            baseline = baseline_of(target.manifest.component)
-            same = baseline is not None and baseline.digest == record.wanted.baseline
-            self._begin(record, target, baseline if same else None)
+            self._begin(record, partial(self._found_again, record, target_of, baseline_of))
+
+    async def prune(self, is_known: Callable[[str], bool]) -> None:
+        """Remove the finished runs of slots that this host no longer remembers."""
+        for slot in await asyncio.to_thread(self._records.slots):
+            live = self._live.get(slot)
+            if not is_known(slot) and (live is None or live.record.report.finished):
+                self._live.pop(slot, None)
+                await asyncio.to_thread(self._records.remove, slot)
 
     async def stop(self, slot: str, reason: str) -> None:
         """End what runs on a slot, as when it is withdrawn; its open checks are skipped, with `reason`."""
@@ -106,9 +121,24 @@ class Verifications:
         subjects = {record.wanted.deployment: record.wanted.digest}
         return VerificationState(envelope=sign(self._signer, REPORT, subjects, record.report))
 
-    def _begin(self, record: Record, target: Target, baseline: Target | None) -> Record:
-        context = CheckContext(target, baseline, record.wanted.address, self._checks, self._clock)
-        self._live[record.slot] = Progress(record, context, self._records, self._measuring)
+    async def _found_again(
+        self,
+        record: Record,
+        target_of: Callable[[str], Awaitable[Target | None]],
+        baseline_of: Callable[[str], Target | None],
+    ) -> CheckContext | None:
+        target = await target_of(record.slot)
+        if target is None or target.digest != record.wanted.digest:
+            return None
+        baseline = baseline_of(target.manifest.component)
+        same = baseline is not None and baseline.digest == record.wanted.baseline
+        return self._context(record, target, baseline if same else None)
+
+    def _context(self, record: Record, target: Target, baseline: Target | None) -> CheckContext:
+        return CheckContext(target, baseline, record.wanted.address, self._checks, self._clock, self._run_as)
+
+    def _begin(self, record: Record, find: Callable[[], Awaitable[CheckContext | None]]) -> Record:
+        self._live[record.slot] = Progress(record, find, self._clock, self._records, self._measuring)
         return record
 
     async def _end(self, slot: str, reason: str) -> None:

@@ -22,6 +22,14 @@ KEPT_GENERATIONS = 10
 
 
 @dataclass(frozen=True)
+class Signed:
+    """A release, and the envelope in which the bot signed it."""
+
+    release: Release
+    envelope: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Distribution:
     """One generation of a component on its way to the mainframes. `order` counts the changes of `hold`."""
 
@@ -29,13 +37,22 @@ class Distribution:
     envelope: dict[str, Any]
     hold: bool
     order: int
+    otherwise: Signed | None = None
+    """For tiers that the release's level does not reach; None: they keep what they have."""
 
     @property
     def generation(self) -> int:
         return self.release.generation
 
-    def includes(self, tier: str) -> bool:
-        return self.release.level != SERVER_OWNER or tier == SERVER_OWNER
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        return (self.release, self.otherwise.release) if self.otherwise else (self.release,)
+
+    def for_tier(self, tier: str) -> Signed | None:
+        """What mainframes of this tier are to run; None where this is not about them."""
+        if self.release.level != SERVER_OWNER or tier == SERVER_OWNER:
+            return Signed(self.release, self.envelope)
+        return self.otherwise
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ class Ledger:
 
     def newest(self, component: str, tier: str = SERVER_OWNER) -> Distribution | None:
         """The newest distribution of `component` that reaches `tier`."""
-        reaching = [one for one in self._by_component.get(component, {}).values() if one.includes(tier)]
+        reaching = [one for one in self._by_component.get(component, {}).values() if one.for_tier(tier)]
         return max(reaching, key=lambda one: one.generation, default=None)
 
     def forget(self, component: str, given: Iterable[int]) -> list[int]:
@@ -97,7 +114,7 @@ def judge(current: Distribution | None, offered: Distribution) -> Distribution |
             f"generation {offered.generation} of {component} is older than {current.generation}, which is being "
             "distributed; read the distribution and sign a newer generation",
         )
-    if not _same_statement(current.release, offered.release):
+    if not _same_statements(current, offered):
         raise Refused(
             "conflict",
             f"generation {offered.generation} of {component} was already given to {current.release.deployment} "
@@ -118,8 +135,13 @@ def _judge_hold(current: Distribution, offered: Distribution) -> Distribution | 
     )
 
 
-def _same_statement(one: Release, other: Release) -> bool:
-    return one.model_copy(update={"issued_at": other.issued_at}) == other
+def _same_statements(one: Distribution, other: Distribution) -> bool:
+    """Whether both say the same, whenever they were signed."""
+    return _undated(one) == _undated(other)
+
+
+def _undated(one: Distribution) -> list[dict[str, Any]]:
+    return [release.model_dump(exclude={"issued_at"}) for release in one.releases]
 
 
 def due(ledger: Ledger, mainframe: Registration, now: datetime) -> tuple[Distribution, ...]:
@@ -210,7 +232,7 @@ def _status(
     """The status, and the sentence that goes with it. A receipt alone makes healthy; a later failure unmakes it."""
     if not mainframe.licence.valid(now):
         return "unlicensed", None
-    if not distribution.includes(mainframe.licence.tier):
+    if distribution.for_tier(mainframe.licence.tier) is None:
         return "not_included", None
     failure = _failure(distribution, mainframe.reports.get(distribution.release.component))
     if _receipt(distribution, mainframe) and failure is None:

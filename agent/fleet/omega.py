@@ -21,6 +21,7 @@ from agent.fleet.distributions import (
     Distribution,
     Ledger,
     Patience,
+    Signed,
     check_receipt,
     due,
     judge,
@@ -34,6 +35,7 @@ from agent.fleet.rows import (
     distribution_row,
     forgotten_distributions,
     grant_row,
+    granted,
     receipt_row,
     remember,
     superseded_receipts,
@@ -137,7 +139,7 @@ class Fleet:
             accepted = judge(current, offered)
             if accepted is not None:
                 if current is None or current.generation != accepted.generation:
-                    self._require_artifact(accepted.release)
+                    self._require_artifacts(accepted)
                 await self._store.write(Change(upsert(DistributionRow), [distribution_row(accepted)]))
                 self._ledger.put(accepted)
                 log.info("distribution", **_logged(accepted.release), hold=accepted.hold, order=accepted.order)
@@ -147,8 +149,12 @@ class Fleet:
 
     def digests_in_use(self) -> frozenset[str]:
         """Artifacts that a mainframe may still come for: OMEGA keeps them."""
-        wanted = [self._ledger.newest(c, tier) for c in self._ledger.components() for tier in ("", SERVER_OWNER)]
-        newest = {one.release.digest for one in wanted if one is not None}
+        newest = {
+            signed.release.digest
+            for component in self._ledger.components()
+            for tier in ("", SERVER_OWNER)
+            if (one := self._ledger.newest(component, tier)) and (signed := one.for_tier(tier))
+        }
         fetching = {grant.release.digest for one in self._registry for grant in one.unconfirmed()}
         return frozenset(digest for digest in newest | fetching if digest is not None)
 
@@ -215,20 +221,30 @@ class Fleet:
         return one
 
     def _offered(self, component: str, wanted: DistributionWanted) -> Distribution:
-        release = self._trusted(wanted.release)
+        release = self._meant_for(component, wanted.release)
+        otherwise = None
+        if wanted.otherwise is not None:
+            otherwise = Signed(self._meant_for(component, wanted.otherwise), wanted.otherwise)
+            if release.level != SERVER_OWNER or otherwise.release.generation != release.generation:
+                raise Refused(
+                    "refused", "what the others are to run goes with a release of owner level, of the same generation"
+                )
+        return Distribution(release, wanted.release, wanted.hold, wanted.order, otherwise)
+
+    def _meant_for(self, component: str, envelope: dict[str, Any]) -> Release:
+        release = self._trusted(envelope)
         if release.purpose != "desired":
             raise Refused(
                 "refused", f"the statement is for {release.purpose}, and only a desired release is distributed"
             )
         if release.component != component:
             raise Refused("refused", f"the statement is about {release.component}, and was sent for {component}")
-        return Distribution(release, wanted.release, wanted.hold, wanted.order)
+        return release
 
-    def _require_artifact(self, release: Release) -> None:
-        if release.digest is not None and not self._artifacts.complete(release.digest):
-            raise Refused(
-                "not_found", f"the artifact {release.digest[:12]} is not complete on this OMEGA; upload it first"
-            )
+    def _require_artifacts(self, distribution: Distribution) -> None:
+        for digest in (release.digest for release in distribution.releases):
+            if digest is not None and not self._artifacts.complete(digest):
+                raise Refused("not_found", f"the artifact {digest[:12]} is not complete on this OMEGA; upload it first")
 
     def _wake(self) -> None:
         now = self._now()
@@ -248,8 +264,7 @@ class Fleet:
             rows = [grant_row(one.name, distribution, version, now) for distribution in news]
             await self._store.write(Change(upsert(GrantRow), rows))
             for distribution in news:
-                grant = Grant(distribution.release, distribution.envelope, version, now)
-                one.grants[distribution.release.component] = grant
+                one.grants[distribution.release.component] = granted(distribution, one, version, now)
                 log.info("granted", mainframe=one.name, **_logged(distribution.release))
 
     def _assignments(self, one: Registration) -> Assignments:

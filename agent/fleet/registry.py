@@ -103,8 +103,11 @@ class Registration:
         return max((grant.version for grant in self.grants.values()), default=0)
 
     def online(self, now: datetime, within: timedelta) -> bool:
-        """Whether a poll of it is open, or the last was not longer ago than `within`."""
-        return self.open_polls > 0 or (self.last_seen is not None and now - self.last_seen <= within)
+        """Whether a poll of it is open, or the last was not longer ago than `within`.
+
+        One that was seen in the future was seen before the clock was put back: nobody knows when.
+        """
+        return self.open_polls > 0 or (self.last_seen is not None and abs(now - self.last_seen) <= within)
 
     def unconfirmed(self) -> list[Grant]:
         """What was given and has no receipt yet."""

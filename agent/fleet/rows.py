@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from agent.fleet.distributions import Distribution, Ledger
-from agent.fleet.registry import CountedReceipt, Grant, Registry
+from agent.fleet.distributions import Distribution, Ledger, Signed
+from agent.fleet.registry import CountedReceipt, Grant, Registration, Registry
 from agent.fleet.store import Change, Contents, RegistryError
 from agent.fleet.tables import DistributionRow, ReceiptRow, table
 from core.release.wire import Receipt, Release
@@ -22,7 +22,14 @@ def distribution_of(row: DistributionRow) -> Distribution:
         envelope=json.loads(row.envelope),
         hold=row.hold,
         order=row.order,
+        otherwise=_otherwise(row),
     )
+
+
+def _otherwise(row: DistributionRow) -> Signed | None:
+    if row.otherwise is None or row.otherwise_envelope is None:
+        return None
+    return Signed(Release.model_validate_json(row.otherwise), json.loads(row.otherwise_envelope))
 
 
 def distribution_row(distribution: Distribution) -> dict[str, Any]:
@@ -33,7 +40,15 @@ def distribution_row(distribution: Distribution) -> dict[str, Any]:
         "envelope": json.dumps(distribution.envelope),
         "hold": distribution.hold,
         "order": distribution.order,
+        "otherwise": distribution.otherwise and distribution.otherwise.release.model_dump_json(),
+        "otherwise_envelope": distribution.otherwise and json.dumps(distribution.otherwise.envelope),
     }
+
+
+def granted(distribution: Distribution, one: Registration, version: int, at: datetime) -> Grant:
+    """The part of `distribution` that is for this mainframe's tier; the release itself where the tier was changed."""
+    signed = distribution.for_tier(one.licence.tier) or Signed(distribution.release, distribution.envelope)
+    return Grant(signed.release, signed.envelope, version, at)
 
 
 def grant_row(name: str, distribution: Distribution, version: int, given_at: datetime) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def remember(contents: Contents, registry: Registry, ledger: Ledger) -> None:
                 f"the registry names generation {row.generation} of {row.component} without its "
                 f"distribution or mainframe {row.mainframe}; restore the file from a backup"
             )
-        one.grants[row.component] = Grant(given.release, given.envelope, row.version, row.given_at)
+        one.grants[row.component] = granted(given, one, row.version, row.given_at)
     for received in contents.receipts:
         one = registry.get(received.mainframe)
         grant = one.grants.get(received.component) if one else None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Kept in the file's `user_version`: a file of another version is refused rather than guessed at."""
 
 
@@ -62,6 +62,9 @@ class DistributionRow(FleetTable, table=True):
     envelope: str
     hold: bool
     order: int
+    otherwise: str | None = None
+    """The release for tiers that the level does not reach, as JSON; its envelope beside it."""
+    otherwise_envelope: str | None = None
 
 
 class GrantRow(FleetTable, table=True):

@@ -6,7 +6,7 @@ import pwd
 from pathlib import Path
 
 from agent.processes.kept import User
-from agent.settings import Limits
+from agent.settings import Limits, SettingsError
 
 
 def read_env_file(path: Path | None) -> dict[str, str]:
@@ -24,9 +24,13 @@ def _unquoted(value: str) -> str:
 
 
 def user_named(name: str | None) -> User | None:
+    """Raises SettingsError where this host has no such user."""
     if name is None:
         return None
-    entry = pwd.getpwnam(name)
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError as error:
+        raise SettingsError(f"slot_user: there is no user {name} on this host; make one, without a login") from error
     return User(entry.pw_uid, entry.pw_gid, (entry.pw_gid,))
 
 

@@ -48,7 +48,6 @@ class ComponentRecord(_Record):
     replaced: Digest | None = None
     warm: str | None = None
     """The slot that the last switch replaced, while it is kept running."""
-    switched_at: datetime | None = None
 
     @property
     def component(self) -> str:

@@ -21,6 +21,7 @@ from agent.settings import AgentSettings
 from agent.slots.artifacts import ArtifactFolder
 from agent.slots.environment import read_env_file, resource_limits, user_named
 from agent.slots.extract import UNPACKING, extract
+from agent.slots.old_logs import OldLogs
 from agent.slots.ports import NoPort, Ports
 from agent.slots.probe import status_of
 from agent.slots.records import Records, SlotRecord
@@ -62,6 +63,7 @@ class Slots:
         self._clock = clock
         self._user = user_named(settings.slot_user)
         self._ports = Ports(settings.slot_host, settings.slot_ports)
+        self._old_logs = OldLogs(settings.data / "logs")
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.records = Records(settings.data / "slots", SlotRecord, "slot.json", changed)
         for folder in self.records.unrecorded:
@@ -137,6 +139,7 @@ class Slots:
         """End the slot's processes, and remove its files and its record."""
         async with self._locks[name]:
             await self._stop(name)
+            await asyncio.to_thread(self._old_logs.keep, name, self._log(name))
             self.records.drop(name)
             await asyncio.to_thread(_remove_tree, self.records.folder(name))
             sync_folder(self.records.folder(name).parent)
@@ -146,7 +149,13 @@ class Slots:
         async with self._locks[name]:
             if self._record(name).status == "withdrawn":
                 await self._stop(name)
+                await asyncio.to_thread(self._put_log_away, name)
                 await self._clear(name)
+
+    def _put_log_away(self, name: str) -> None:
+        self._old_logs.keep(name, self._log(name))
+        for part in self.records.folder(name).glob("log*"):
+            part.unlink()
 
     async def _clear(self, name: str) -> None:
         for path in (self._files(name), self._run(name, "migrate"), self._run(name)):

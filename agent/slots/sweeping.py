@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -28,24 +27,29 @@ class Sweeper:
         components: Records[ComponentRecord],
         slots: Slots,
         artifacts: ArtifactFolder,
-        clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
         self._components = components
         self._slots = slots
         self._artifacts = artifacts
-        self._clock = clock
+        self._used_elsewhere: list[Callable[[], Collection[str]]] = []
         self._since: dict[str, float] = {}
         """When a slot was first seen to be surplus, in seconds of the monotonic clock."""
+        self._warm_since: dict[str, float] = {}
+        """When a slot was first seen to be warm. The wall clock, which jumps, is not asked."""
 
-    def cool(self) -> None:
-        """Warm slots whose time is over are no longer kept."""
-        for record in self._components.all():
-            if record.warm is None or record.switched_at is None:
-                continue
-            age = (self._clock() - record.switched_at).total_seconds()
-            if age >= self._settings.limits.warm:
-                self._components.put(record.component, record.model_copy(update={"warm": None}))
+    def keep(self, digests: Callable[[], Collection[str]]) -> None:
+        """Artifacts that `digests` names are kept too."""
+        self._used_elsewhere.append(digests)
+
+    def cool(self, now: float) -> None:
+        """Warm slots whose time is over are no longer kept; a restart of the agent lets it begin anew."""
+        warm = {record.component: record.warm for record in self._components.all() if record.warm}
+        self._warm_since = {slot: self._warm_since.get(slot, now) for slot in warm.values()}
+        for component, slot in warm.items():
+            record = self._components.get(component)
+            if record is not None and now - self._warm_since[slot] >= self._settings.limits.warm:
+                self._components.put(component, record.model_copy(update={"warm": None}))
 
     def surplus(self) -> list[str]:
         """Slots of components that nothing needs."""
@@ -65,6 +69,8 @@ class Sweeper:
         used = {slot.digest for slot in self._slots.records.all() if slot.status != "withdrawn"}
         for record in self._components.all():
             used |= {digest for digest in (record.release.digest, record.running_digest, record.replaced) if digest}
+        for digests in self._used_elsewhere:
+            used.update(digests())
         for digest in self._artifacts.prune(used, self._settings.limits.keep):
             log.info("artifact pruned", digest=digest)
 

@@ -121,7 +121,6 @@ class Switcher:
             "running_release": release if slot else None,
             "replaced": record.replaced if record.running_digest == release.digest else record.running_digest,
             "warm": self._stays_warm(record, slot) if changed else record.warm,
-            "switched_at": self._clock() if changed else record.switched_at,
         }
         self._components.put(record.component, record.model_copy(update=changes))
         self._publish()

@@ -217,6 +217,18 @@ bot_token_sha256 = "{token}"
 
         return dict(await until(look, f"slot {name} is {statuses}"))
 
+    async def reboot(self) -> None:
+        """Everything ends in the same instant, without a word; the agent is not started again."""
+        if self.process is not None:
+            self.signal(signal.SIGKILL)
+        for record in self.kept().values():
+            os.kill(record["keeper"], signal.SIGKILL)  # the kernel takes the release with it
+
+        async def gone() -> bool:
+            return not self.kept()
+
+        await until(gone, "nothing runs any more")
+
     def kept(self) -> dict[str, dict[str, int]]:
         """The processes recorded in the data folder that live, by slot or `door`."""
         found = {}

@@ -53,7 +53,8 @@ def test_last_words_are_printable_short_and_without_secrets(tmp_path: Path) -> N
     assert last_words(log, ()) == ""
     lines = [f"line {number}" for number in range(5000)]
     log.write_bytes(
-        "\n".join(lines).encode() + b"\n\x1b[2J\x1b]0;title\x07red\x1b[0m \xe2\x80\xaetxt\xff\n\npass=hun\x1b[0mter22 7\n"
+        "\n".join(lines).encode()
+        + b"\n\x1b[2J\x1b]0;title\x07red\x1b[0m \xe2\x80\xaetxt\xff\n\npass=hun\x1b[0mter22 7\n"
     )
     words = last_words(log, ["hunter22", "7"])
     assert words.isprintable()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from agent.checks.process import KEPT, run_process
 from agent.settings import CheckSettings
@@ -55,19 +56,18 @@ async def test_only_commands_of_the_settings_exist(app: App) -> None:
     assert (report.state, report.seen) == ("failed", "only smoke")
 
 
-async def test_a_program_of_the_release_is_not_run(app: App) -> None:
-    program = app.folder / "smoke"
-    program.write_text("#!/bin/sh\ntouch ran\n")
-    program.chmod(0o755)
-    report = await check(app.target(), "command", {"name": "smoke"}, settings=settings("./smoke"))
-    assert (report.state, report.seen) == ("failed", "./smoke")
-    assert not (app.folder / "ran").exists()
+@pytest.mark.parametrize("asked", [{"commands": {"smoke": ("./smoke",)}}, {"scanner": ("tools/scan", "--all")}])
+def test_a_program_of_the_release_is_refused_in_the_settings(asked: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="must be an absolute path, or a bare name"):
+        CheckSettings.model_validate(asked)
 
 
 async def test_a_program_that_does_not_exist(app: App) -> None:
     report = await check(app.target(), "command", {"name": "smoke"}, settings=settings("/no/such/program"))
-    assert (report.state, report.expected) == ("failed", "a command that starts")
-    assert report.seen == "No such file or directory: /no/such/program"
+    assert (report.state, report.expected) == ("failed", "exit status 0")
+    assert report.seen is not None
+    assert report.seen.startswith("exit status 127: cannot start /no/such/program: ")
+    assert report.seen.endswith("No such file or directory: '/no/such/program'")
 
 
 async def test_a_command_has_a_deadline(app: App) -> None:

@@ -7,13 +7,14 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.checks.target import Target
 from agent.checks.verifications import REPORT, Verifications
 from agent.errors import Refused
 from agent.settings import CheckSettings
@@ -57,6 +58,19 @@ def states(runs: Verifications, slot: str = SLOT, run: int = 1) -> list[str]:
 async def finished(runs: Verifications, slot: str = SLOT, run: int = 1) -> Report:
     await until(lambda: report(runs.get(slot, run)).finished)
     return report(runs.get(slot, run))
+
+
+def in_slot(name: str, target: Target) -> Callable[[str], Awaitable[Target | None]]:
+    """A host on which `name` runs `target`."""
+
+    async def target_of(slot: str) -> Target | None:
+        return target if slot == name else None
+
+    return target_of
+
+
+def no_baseline(component: str) -> Target | None:
+    return None
 
 
 @asynccontextmanager
@@ -184,7 +198,7 @@ async def test_a_restart_runs_only_what_is_unfinished(app: App, tmp_path: Path) 
     app.asked.clear()
     after = verifications(tmp_path / "runs")
     assert states(after) == ["passed", "waiting"]
-    await after.resume(lambda slot: app.target(MANIFEST) if slot == SLOT else None, lambda component: None)
+    await after.resume(in_slot(SLOT, app.target(MANIFEST)), no_baseline)
     done = await finished(after)
     assert [check.state for check in done.checks] == ["passed", "passed"]
     assert done.checks[0] == first
@@ -193,10 +207,60 @@ async def test_a_restart_runs_only_what_is_unfinished(app: App, tmp_path: Path) 
     app.asked.clear()
 
     third = verifications(tmp_path / "runs")
-    await third.resume(lambda slot: app.target(MANIFEST), lambda component: None)
+    await third.resume(in_slot(SLOT, app.target(MANIFEST)), no_baseline)
     assert report(await third.put(SLOT, 1, wanted(HEALTH, DATABASE), app.target(MANIFEST), None)) == done
     await third.close()
     assert app.asked == []
+
+
+async def test_a_run_waits_for_a_slot_that_is_still_coming_up(app: App, tmp_path: Path) -> None:
+    app.routes["/healthz"] = Route(hangs=True)
+    before = verifications(tmp_path / "runs")
+    await before.put(SLOT, 1, wanted(HEALTH), app.target(), None)
+    await before.close()
+    app.routes["/healthz"] = Route()
+    up = asyncio.Event()
+
+    async def target_of(slot: str) -> Target | None:
+        await up.wait()
+        return app.target()
+
+    after = verifications(tmp_path / "runs")
+    await after.resume(target_of, no_baseline)
+    assert report(await after.put(SLOT, 1, wanted(HEALTH), app.target(), None)).finished is False
+    up.set()
+    assert (await finished(after)).checks[0].state == "passed"
+    await after.close()
+
+
+async def test_a_run_that_waits_for_its_slot_ends_with_it(app: App, tmp_path: Path) -> None:
+    app.routes["/healthz"] = Route(hangs=True)
+    before = verifications(tmp_path / "runs")
+    await before.put(SLOT, 1, wanted(HEALTH), app.target(), None)
+    await before.close()
+
+    async def never(slot: str) -> Target | None:
+        await asyncio.Event().wait()
+        return None
+
+    after = verifications(tmp_path / "runs")
+    await after.resume(never, no_baseline)
+    await after.stop(SLOT, "the slot was withdrawn")
+    assert states(after) == ["skipped"]
+    await after.close()
+
+
+async def test_finished_runs_go_with_their_slot(app: App, tmp_path: Path, runs: Verifications) -> None:
+    app.routes["/healthz"] = Route()
+    for slot, deployment in ((SLOT, "v1"), ("v2.1", "v2")):
+        await runs.put(slot, 1, wanted(HEALTH, deployment=deployment), app.target(), None)
+        await finished(runs, slot)
+    app.routes["/healthz"] = Route(hangs=True)
+    await runs.put("v3.1", 1, wanted(HEALTH, deployment="v3"), app.target(), None)
+    await runs.prune(lambda slot: slot == SLOT)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [SLOT, "v3.1"], "v3.1 has not finished"
+    assert runs.get("v2.1", 1) is None
+    assert states(runs) == ["passed"]
 
 
 async def test_a_slot_that_is_gone_after_a_restart_has_failed(app: App, tmp_path: Path) -> None:
@@ -206,8 +270,9 @@ async def test_a_slot_that_is_gone_after_a_restart_has_failed(app: App, tmp_path
     await until(lambda: states(before) == ["passed", "running"])
     await before.close()
     after = verifications(tmp_path / "runs")
-    await after.resume(lambda slot: app.target(MANIFEST, digest="cd" * 32), lambda component: None)
-    done = report(after.get(SLOT, 1))
+    await after.resume(in_slot(SLOT, app.target(MANIFEST, digest="cd" * 32)), no_baseline)
+    done = await finished(after)
+    await after.close()
     assert [check.state for check in done.checks] == ["passed", "failed"]
     assert done.finished
     assert done.checks[1].seen == "no such release in the slot after a restart of the agent"
@@ -276,7 +341,7 @@ async def test_a_record_that_cannot_be_read_stops_no_other(
     (tmp_path / "runs" / "a.1" / "1.json").write_text("{}")
     app.routes["/healthz"] = Route()
     after = verifications(tmp_path / "runs")
-    await after.resume(lambda slot: app.target(), lambda component: None)
+    await after.resume(in_slot(SLOT, app.target()), no_baseline)
     assert (await finished(after)).checks[0].state == "passed"
     assert "a.1/1.json" in caplog.text
     await after.close()
