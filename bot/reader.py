@@ -42,6 +42,11 @@ _PAGE = 1000
 """Journal entries read at once for a timeline."""
 _LOOK_AGAIN = 1.0
 """Seconds after which a wait looks again by itself: another process may have made the change."""
+_WAY = (
+    Stage.PLANNED, Stage.STAGING, Stage.STAGED, Stage.VERIFYING, Stage.AWAITING_APPROVAL, Stage.SCHEDULED,
+    Stage.DEPLOYING, Stage.DISTRIBUTING, Stage.COMPLETED,
+)  # fmt: skip
+"""The way to production: whoever is further along has reached what is before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +229,7 @@ def _arrived(d: Deployment, stage: str | None) -> Outcome | None:
     """Whether a wait is over, and how: `refused` where the stage can no longer be reached."""
     if stage is None:
         return None if d.stage in MOVING and d.hold is None else "done"
-    if d.stage == stage:
+    if d.stage == stage or (d.stage in _WAY and stage in _WAY and _WAY.index(d.stage) > _WAY.index(Stage(stage))):
         return "done"
     stuck = d.ended or d.stage in (Stage.FAILED, Stage.ROLLBACK_FAILED)
     return "refused" if stuck else None

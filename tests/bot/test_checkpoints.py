@@ -1,0 +1,157 @@
+"""Signed checkpoints: what is changed, cut or gone is noticed; what merely crashed is not."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from adapters.store.memory import MemoryStore
+from bot.checkpoints import Checkpoints, faults
+from core.events import Noted
+from core.journal import Draft
+from core.ports import Change
+from tests.bot.support.clock import MovedClock
+
+SIGNER = CryptoSigner.generate_ed25519()
+
+
+class Books:
+    """A store with a few chains, and what signs them."""
+
+    def __init__(self) -> None:
+        self.clock = MovedClock()
+        self.store = MemoryStore(self.clock)
+        self.checkpoints = self.signing(SIGNER)
+
+    def signing(self, signer: CryptoSigner) -> Checkpoints:
+        """As a process that has just started."""
+        return Checkpoints(self.store, signer, self.clock)
+
+    async def write(self, *chains: str) -> None:
+        self.clock.move(1)
+        drafts = [Draft(chain, Noted.__name__, {"text": "x"}, self.clock.now(), "bo") for chain in chains]
+        await self.store.commit(Change(entries=tuple(drafts)))
+
+    async def opened(self, key: str) -> None:
+        draft = Draft("system", "Opened", {"deployment": key}, self.clock.now(), "bo")
+        await self.store.commit(Change(entries=(draft,)))
+
+    async def faults(self) -> list[str]:
+        return await faults(self.store, [SIGNER.public_key])
+
+
+@pytest.fixture
+def books() -> Books:
+    return Books()
+
+
+async def test_what_nobody_touched_is_whole(books: Books) -> None:
+    await books.write("v1#1", "system")
+    assert await books.checkpoints.write()
+    await books.write("v1#1", "v2#1")
+    assert await books.checkpoints.write()
+    assert await books.faults() == []
+
+
+async def test_nothing_is_signed_where_nothing_moved(books: Books) -> None:
+    assert not await books.checkpoints.write()
+    await books.write("v1#1")
+    assert await books.checkpoints.write()
+    assert not await books.checkpoints.write()
+    assert not await books.signing(SIGNER).write(), "nor after a restart"
+    assert len(await books.store.checkpoints()) == 1
+
+
+async def test_a_changed_event_is_found(books: Books) -> None:
+    await books.write("v1#1", "v1#1")
+    chain = books.store._chains["v1#1"]
+    chain[0] = replace(chain[0], data={"text": "y"})
+    assert [fault for fault in await books.faults() if "v1#1" in fault]
+
+
+async def test_a_chain_that_was_cut_at_its_end_is_found(books: Books) -> None:
+    await books.write("v1#1", "v1#1", "v1#1")
+    await books.checkpoints.write()
+    books.store._chains["v1#1"].pop()
+    assert await books.faults() == ["v1#1 event 3 was signed in a checkpoint, and is gone"]
+
+
+async def test_a_chain_that_was_written_anew_is_found(books: Books) -> None:
+    await books.write("v1#1")
+    await books.checkpoints.write()
+    del books.store._chains["v1#1"]
+    await books.write("v1#1")
+    assert await books.faults() == ["v1#1 event 1 is not the one that was signed in a checkpoint"]
+
+
+async def test_a_deployment_that_vanished_is_found_without_any_checkpoint(books: Books) -> None:
+    await books.write("v1#1")
+    await books.opened("v1#1")
+    assert await books.faults() == []
+    del books.store._chains["v1#1"]
+    assert await books.faults() == ["deployment v1#1 was opened, and its journal is gone"]
+
+
+async def test_a_checkpoint_that_was_taken_away_is_found(books: Books) -> None:
+    for _ in range(3):
+        await books.write("v1#1")
+        await books.checkpoints.write()
+    del books.store._checkpoints[1]
+    assert await books.faults() == ["checkpoint 2 does not follow the one before it"]
+
+
+async def test_a_checkpoint_by_another_key_is_found(books: Books) -> None:
+    await books.write("v1#1")
+    await books.signing(CryptoSigner.generate_ed25519()).write()
+    assert await books.faults() == ["checkpoint 1 is not signed by this bot"]
+
+
+async def test_after_a_change_of_keys_everything_is_signed_again(books: Books) -> None:
+    await books.write("v1#1", "v2#1")
+    await books.signing(CryptoSigner.generate_ed25519()).write()
+    assert await books.checkpoints.write()
+    del books.store._chains["v2#1"]
+    assert "v2#1 event 1 was signed in a checkpoint, and is gone" in await books.faults()
+
+
+@pytest.mark.parametrize("took_hold", [False, True])
+async def test_one_that_was_cut_off_is_followed_by_a_right_one(
+    books: Books, monkeypatch: pytest.MonkeyPatch, *, took_hold: bool
+) -> None:
+    """The timer's job is cancelled when the program stops, which then signs a last one."""
+    await books.write("v1#1")
+    add, waiting = books.store.add_checkpoint, asyncio.Event()
+
+    async def hangs(*args: Any) -> None:
+        if took_hold:
+            await add(*args)
+        waiting.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(books.store, "add_checkpoint", hangs)
+        task = asyncio.create_task(books.checkpoints.write())
+        await waiting.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await books.write("v1#1")
+    assert await books.checkpoints.write()
+    assert await books.faults() == []
+    assert len(await books.store.checkpoints()) == (2 if took_hold else 1)
+
+
+async def test_two_at_once_follow_each_other(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = books.store.add_checkpoint
+
+    async def slow(*args: Any) -> None:
+        await asyncio.sleep(0)
+        await add(*args)
+
+    monkeypatch.setattr(books.store, "add_checkpoint", slow)
+    await books.write("v1#1")
+    assert sorted(await asyncio.gather(books.checkpoints.write(), books.checkpoints.write())) == [False, True]
+    assert await books.faults() == []
