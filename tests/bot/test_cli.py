@@ -13,8 +13,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bot import keys
+from bot.cli import program
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND = 60.0
@@ -47,6 +49,13 @@ def ashat(*words: str, cwd: Path, text: str = "") -> Done:
         command(*words), cwd=cwd, input=text, capture_output=True, text=True, timeout=BOUND, env=environment(),
         check=False,
     )  # fmt: skip
+
+
+def here(*words: str) -> Done:
+    """The same without a process of its own, for what needs none: much faster."""
+    result = CliRunner().invoke(program, list(words))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return Done(words, result.exit_code, result.stdout, result.stderr)
 
 
 @contextmanager
@@ -87,13 +96,14 @@ def bot(home: Path) -> Iterator[subprocess.Popen[str]]:
 # -- without a bot -----------------------------------------------------------------------------------------------------
 
 
-def test_the_version_is_told(home: Path) -> None:
-    done = ashat("--version", cwd=home)
+def test_the_version_is_told() -> None:
+    done = here("--version")
     assert (done.returncode, done.stdout.split()[0]) == (0, "ashat")
 
 
-def test_help_is_the_chats_own_and_ends_with_where_more_is(home: Path) -> None:
-    done = ashat("help", cwd=home)
+def test_help_is_the_chats_own_and_ends_with_where_more_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = here("help")
     assert done.returncode == 0
     assert "deploy approve <id>" in done.stdout
     assert "docs/guide.md" in done.stdout.splitlines()[-1]
@@ -112,15 +122,18 @@ def test_usage_is_status_two_and_needs_no_bot(home: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("run",), ("deploy", "status"), ("audit", "verify"), ("keys", "new"), ("doctor",)])
-def test_missing_settings_are_one_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
-    done = ashat(*words, cwd=tmp_path)
+def test_missing_settings_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = here(*words)
     assert done.returncode in (1, 2)
     assert "config.toml does not exist" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert len((done.stdout + done.stderr).splitlines()) == 1
 
 
 def test_a_key_is_made_once(tmp_path: Path) -> None:
-    first, second = (ashat("keys", "new", "own/key.pem", cwd=tmp_path) for _ in range(2))
+    first, second = (here("keys", "new", str(tmp_path / "own" / "key.pem")) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 1)
     assert "bot_keys = [" in first.stdout
     assert "is not overwritten" in second.stderr
@@ -129,14 +142,14 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
 
 def test_an_agents_role_must_be_the_files(tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text('role = "omega"\nname = "o"\ndata = "d"\nallow_same_user = true\n')
-    done = ashat("agent", "--role", "public", "--config", "agent.toml", cwd=tmp_path)
+    done = here("agent", "--role", "public", "--config", str(tmp_path / "agent.toml"))
     assert done.returncode == 2
     assert "is of role omega, and --role says public" in done.stderr
 
 
 def test_an_agents_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text('role = "omega"\nnmae = "o"\n')
-    done = ashat("agent", "--role", "omega", "--config", "agent.toml", cwd=tmp_path)
+    done = here("agent", "--role", "omega", "--config", str(tmp_path / "agent.toml"))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 
