@@ -31,7 +31,7 @@ _SECRET_TEXTS = (
     ),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), HIDDEN),
 )
-_CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio")
+_CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic")
 """Libraries that log every request or tick at the level of information."""
 
 
