@@ -65,9 +65,9 @@ class Playground:
         return f"{self.url}#{self._keys.token}"
 
     async def start(self) -> None:
-        """Listen; a port in use is passed over. Raises PlaygroundRefused where none is free."""
+        """Listen; a port in use is passed over. Started again, it is where it was. Raises PlaygroundRefused."""
         listening = self._bound()
-        self.port = listening.getsockname()[1]
+        self.port = self._wanted = listening.getsockname()[1]
         addresses = [f"{name}:{self.port}" for name in (_named(self._host), "localhost")]
         self._site = Site(self.parts, addresses, self._keys, f"ashat_playground_{self.port}")
         config = uvicorn.Config(

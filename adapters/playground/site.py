@@ -167,7 +167,7 @@ class Site:
         filled = await _read(request, _Filled, self._saying)
         fields: Mapping[str, str | Sequence[str]] = filled.fields
         problem = await self._desk.fill_in(self._persona(filled.speaker), filled.delivery, filled.command, fields)
-        return JSONResponse({}) if problem is None else refusal(422, problem)
+        return JSONResponse({"problem": problem})
 
     async def _check(self, request: Request) -> Response:
         field = await _read(request, _Field, self._asking)

@@ -36,8 +36,9 @@ export async function post(path, body) {
 export const say = (speaker, text, { seen = null, reason = "" } = {}) =>
   post("/say", { speaker, delivery: crypto.randomUUID(), text, seen, reason });
 
-export const fillIn = (speaker, command, fields) =>
-  post("/form", { speaker, delivery: crypto.randomUUID(), command, fields });
+/** What is wrong with the form, in a sentence; null once it is sent. */
+export const fillIn = async (speaker, command, fields) =>
+  (await post("/form", { speaker, delivery: crypto.randomUUID(), command, fields })).problem;
 
 export const check = async (command, field, value) => (await post("/check", { command, field, value })).problem;
 

@@ -84,7 +84,7 @@ export async function newDeployment(speaker, wanted = "") {
   const empty = updates.length === 0 && make("p", {}, "ALPHA holds no updates yet.");
   open("New deployment", [empty, fields.map((one) => field("push", one))], {
     label: "Push to Public",
-    act: async (form) => void (await fillIn(speaker, "push", values(form))),
+    act: (form) => fillIn(speaker, "push", values(form)),
   });
 }
 
@@ -93,7 +93,7 @@ export function form(speaker, { title, command, fields }) {
   const inputs = fields.map(({ name, label, required }) =>
     field(command, { name, label: required ? label : `${label} (optional)`, element: make("input", { maxlength: 2000 }) }),
   );
-  open(title, inputs, { label: "Send", act: async (sent) => void (await fillIn(speaker, command, values(sent))) });
+  open(title, inputs, { label: "Send", act: (sent) => fillIn(speaker, command, values(sent)) });
 }
 
 export function help() {

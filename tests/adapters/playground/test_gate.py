@@ -17,9 +17,7 @@ from adapters.playground.server import Playground
 from adapters.playground.site import PAGE
 from tests.adapters.playground.world import World, world
 
-_HTML_SINKS = re.compile(
-    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"
-)
+_HTML_SINKS = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
 
 
 def said(text: str, speaker: str = "alice", **more: Any) -> dict[str, Any]:
@@ -279,9 +277,9 @@ async def test_forms_are_checked_field_by_field_and_as_a_whole(client: httpx.Asy
     assert await problem("info", "") is None
     form = {"speaker": "alice", "delivery": uuid.uuid4().hex, "command": "push", "fields": {"id": "v1.2.2"}}
     refused = await client.post("/form", json=form)
-    assert (refused.status_code, "description is missing" in refused.json()["problem"]) == (422, True)
+    assert "description is missing" in refused.json()["problem"]
     form["fields"] = {"id": "v1.2.2", "description": 'Don\'t "quote" me', "info": "", "tasks": ["OPS-7", "OPS-8"]}
-    assert (await client.post("/form", json=form)).status_code == 200
+    assert (await client.post("/form", json=form)).json() == {"problem": None}
 
 
 async def test_only_ones_own_answers_to_questions_can_be_shared(client: httpx.AsyncClient) -> None:

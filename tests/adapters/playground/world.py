@@ -22,6 +22,7 @@ from bot.app import App
 from bot.app import Parts as AppParts
 from bot.picture import PictureView
 from bot.settings import Settings
+from bot.settings.sections import Workflow
 from bot.wiring import SystemClock, policy_of
 from core.people import Account, Person, with_viewing
 from core.ports import Incoming
@@ -57,7 +58,7 @@ async def world(configured: bool = True) -> AsyncIterator[World]:
     agents = MemoryAgents(clock, artifacts.content, signer)
     public = agents.public()
     omega = agents.omega(region=REGION, mainframes=_fleet(), online_within=86_400.0)
-    settings, everybody, room = Settings(), people(), Room(HOME, clock)
+    settings, everybody, room = Settings(workflow=Workflow(poll_seconds=0.2)), people(), Room(HOME, clock)
     records, policy = MemoryRecords(clock), policy_of(settings)
     made = AppParts(records, everybody, clock, policy, source, artifacts, agents, {PLATFORM: room}, signer)
     app = App(made, settings, edit_gap=0.0)
