@@ -55,6 +55,7 @@ class Keyboard:
         try:
             line: str | None = input(self._prompt())
         except EOFError:
+            sys.stdout.write("\n")
             line = None
         finally:
             self._waiting = False

@@ -10,6 +10,7 @@ from pathlib import Path
 from bot import keys
 from bot.console import EVERY_ROLE, Speakers
 from bot.settings import Settings, SettingsError, load, sqlite_file
+from bot.zone import local_zone
 from core.people import Account, Person
 
 MARK = "console"
@@ -24,6 +25,7 @@ _SETTINGS = """\
 
 [ashat]
 data = "."
+time_zone = "{zone}"
 
 [alpha]
 folder = "alpha"
@@ -46,7 +48,7 @@ def prepared(folder: Path) -> Own:
     if not config.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "alpha").mkdir(exist_ok=True)
-        config.write_text(_SETTINGS, "utf-8")
+        config.write_text(_SETTINGS.format(zone=local_zone() or "UTC"), "utf-8")
     settings = load(config)
     _is_own(settings, folder)
     key_file = settings.ashat.key_file

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot import wiring
 from bot.app import App
 from bot.console import Conversation, Speakers, settled
 from bot.settings import Settings, load
+from bot.zone import local_zone
 from core.ports import Outcome
 from demo.servers import Servers
 from demo.windows import Windows
@@ -81,23 +79,8 @@ async def _opened(page: wiring.Page, running: AsyncExitStack) -> wiring.Page:
 
 
 def with_local_zone(settings: Settings) -> Settings:
-    """The settings with the machine's own time zone, where it has a name: texts are then in the reader's time."""
-    zone = _local_zone()
-    if zone is None or "time_zone" in settings.ashat.model_fields_set:
+    """The settings with the machine's own time zone, where none was chosen: texts are then in the reader's time."""
+    zone = local_zone()
+    if zone is None or settings.ashat.time_zone != "UTC":
         return settings
     return settings.model_copy(update={"ashat": settings.ashat.model_copy(update={"time_zone": zone})})
-
-
-def _local_zone() -> str | None:
-    """The IANA name in TZ, or of what /etc/localtime links to."""
-    linked = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
-    name = os.environ.get("TZ", "").lstrip(":") or linked
-    try:
-        return ZoneInfo(name).key if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
-def data_folder() -> Path:
-    """Where the demo keeps its state: below the folder in which it is started."""
-    return Path("demo-data")
