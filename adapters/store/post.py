@@ -65,8 +65,10 @@ def channels_waiting(c: Connection, now: datetime) -> list[str]:
 
 
 def stale_cards(c: Connection, channel: str, limit: int) -> list[CardRow]:
-    rows = c.execute(select(*_CARD).where(CARD.c.channel == channel, STALE).order_by(CARD.c.number).limit(limit))
-    return [CardRow(*row) for row in rows]
+    """Limited here and not in the statement: PostgreSQL cannot know how few are stale, expects to find that many soon
+    on a walk over all cards, and makes it; without a limit it takes the index of the stale ones."""
+    rows = c.execute(select(*_CARD).where(CARD.c.channel == channel, STALE).order_by(CARD.c.number))
+    return [CardRow(*row) for row in rows.fetchmany(limit)]
 
 
 def card(c: Connection, channel: str, deployment: str) -> CardRow | None:

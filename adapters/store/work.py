@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from adapters.store.schedule import Work
 from adapters.store.tables import WORK
+from adapters.store.upsert import added
 from core.ports import Change, FenceLost, Lease
 
 _ITS = WORK.c.key == bindparam("its_key")
@@ -59,12 +60,13 @@ def taken(c: Connection, change: Change) -> dict[str, Work]:
 def wish(c: Connection, due: Sequence[tuple[str, datetime | None]], known: dict[str, Work]) -> None:
     """Wish that each key be looked at then, as adapters.store.schedule tells; `known` are those that were `taken`."""
     for key, due_at in due:
+        if key not in known and due_at is not None:
+            if added(c, WORK, _row(Work(key, due_at))):
+                continue
+            known |= _read(c, [key])  # another process has just added it
         if key in known:
             known[key] = known[key].wished(due_at)
             _write(c, known[key])
-        elif due_at is not None:
-            known[key] = Work(key, due_at)
-            c.execute(insert(WORK), [_row(known[key])])
 
 
 def require(work: Work | None, lease: Lease) -> None:

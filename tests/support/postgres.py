@@ -87,10 +87,12 @@ def running_server(*settings: str, quick: bool = True) -> Iterator[Postgres]:
         _initialise(found, version, folder / "data", user)
         with _free_port() as port:
             more = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *settings]
-        command = [found / "postgres", "-D", folder / "data"]
+        command = [str(found / "postgres"), "-D", str(folder / "data")]
         command += [word for setting in (*(_QUICK if quick else ()), *more) for word in ("-c", setting)]
         with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, preexec_fn=_die_with_parent, **user)
+            server = subprocess.Popen[bytes](
+                command, cwd=folder, stdout=log, stderr=log, preexec_fn=_die_with_parent, **user
+            )
         try:
             _wait_until_up(port, server, folder / "log")
             yield Postgres(port, server.pid, version)
@@ -111,7 +113,19 @@ def _version(found: Path) -> int:
 def _initialise(found: Path, version: int, data: Path, user: dict[str, Any]) -> None:
     icu = ["--locale-provider=icu", "--icu-locale=en-US", "--locale=C"]
     sorting = icu if version >= 15 else ["--no-locale"]
-    command = [found / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", *sorting]
+    command = [
+        str(found / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+        *sorting,
+    ]
     done = subprocess.run(command, cwd=data.parent, capture_output=True, text=True, **user)
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stderr}")
