@@ -6,6 +6,7 @@ import json
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -37,13 +38,13 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+@cache
 def anything(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a type as core writes them: all fields of dataclasses are filled, optional ones too."""
     if kind in PLAIN:
         return PLAIN[kind]
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return st.builds(kind, **{field.name: anything(hints[field.name]) for field in fields(kind)})
+        return st.deferred(lambda: _built(kind))  # its fields may hold another one of it
     if isinstance(kind, type) and issubclass(kind, Enum):
         return st.sampled_from(list(kind))
     origin, inner = get_origin(kind), get_args(kind)
@@ -57,6 +58,11 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
     if inner[-1] is ...:
         return st.lists(anything(inner[0]), max_size=2).map(tuple)
     return st.tuples(*map(anything, inner))
+
+
+def _built(kind: Any) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(kind)
+    return st.builds(kind, **{field.name: anything(hints[field.name]) for field in fields(kind)})
 
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
