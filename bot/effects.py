@@ -71,7 +71,9 @@ class Effects:
         """Asked again each time, it is the look at a region's mainframes too: one region does not wait for another."""
         agent = self._agent(effect.place, facts)
         try:
-            fleet = await agent.distribute(effect.release, hold=effect.hold, order=effect.order)
+            fleet = await agent.distribute(
+                effect.release, hold=effect.hold, order=effect.order, otherwise=effect.otherwise
+            )
         except ServerFault as fault:
             return _away(effect.place, fault, seen)
         return replace(seen, distributions={**seen.distributions, effect.place: fleet})

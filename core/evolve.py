@@ -241,7 +241,7 @@ def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) ->
         case e.Retried(generation=generation) if generation:
             return replace(lane, holder=deployment.key, generation=generation)
         case e.RegionSwitched(region):
-            return _current(lane, region, _reference(deployment))
+            return _current(lane, region, _reference(deployment, region))
         case e.RegionRestored(region):
             restored = dict(deployment.restore)[region]
             return _current(lane, region, restored and replace(restored, generation=deployment.generation))
@@ -251,9 +251,12 @@ def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) ->
             return lane
 
 
-def _reference(d: Deployment) -> ReleaseRef:
+def _reference(d: Deployment, region: str) -> ReleaseRef:
     assert d.digest is not None
-    return ReleaseRef(d.id, d.attempt, d.digest, d.generation)
+    row = d.placement(omega(region))
+    before = row.replaced if row else None
+    others = before.for_all if before and d.manifest.level != "standard" else None
+    return ReleaseRef(d.id, d.attempt, d.digest, d.generation, d.manifest.level, others)
 
 
 def _current(lane: Lane, region: str, ref: ReleaseRef | None) -> Lane:

@@ -383,7 +383,10 @@ class Agent(Protocol):
 
     async def report(self, slot: str, run: int) -> Report | None: ...
 
-    async def distribute(self, release: Release, *, hold: bool, order: int) -> DistributionState: ...
+    async def distribute(
+        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+    ) -> DistributionState:
+        """`otherwise` is for mainframes that the level of `release` does not reach; None: they keep what they have."""
 
     async def distribution(self, component: str) -> DistributionState | None: ...
 

@@ -17,6 +17,9 @@ def omega(region: str) -> str:
     return f"omega/{region}"
 
 
+Level = Literal["standard", "server-owner"]
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseRef:
     """A release that a component ran or runs: whose it is, its digest, and the generation that made it current."""
@@ -25,18 +28,23 @@ class ReleaseRef:
     attempt: int
     digest: str
     generation: int
+    level: Level = "standard"
+    others: ReleaseRef | None = None
+    """Where the level is an owner's: what the mainframes run that it does not reach."""
 
     @property
     def name(self) -> str:
         return label(self.id, self.attempt)
 
+    @property
+    def for_all(self) -> ReleaseRef | None:
+        """What ordinary mainframes run while this is production's release."""
+        return self if self.level == "standard" else self.others
+
 
 def label(id: str, attempt: int) -> str:  # noqa: A002 - `id` is the word people use for it
     """How people name an attempt: `v1`, and `v1#2` from the second on."""
     return id if attempt == 1 else f"{id}#{attempt}"
-
-
-Level = Literal["standard", "server-owner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +290,7 @@ class Lane:
     @property
     def releases(self) -> tuple[ReleaseRef, ...]:
         """What production runs, each once."""
-        return tuple(dict.fromkeys(ref for _, ref in self.current if ref))
+        return tuple({(ref.id, ref.attempt): ref for _, ref in self.current if ref}.values())
 
 
 ServerRole = Literal["public", "omega"]

@@ -120,6 +120,8 @@ class Distribute:
     release: Release
     hold: bool
     order: int
+    otherwise: Release | None = None
+    """For the mainframes that the level of `release` does not reach; None: they keep what they have."""
 
 
 Effect = Look | Copy | Upload | PutSlot | Withdraw | StartChecks | LookReport | Package | Desire | Distribute
@@ -197,7 +199,7 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
         case Stage.DEPLOYING:
             return _deploying(d, seen, poll)
         case Stage.DISTRIBUTING:
-            return _distributing(d, seen, dict.fromkeys(d.regions, d_release(d)), poll)
+            return _distributing(d, seen, dict.fromkeys(d.regions, (d_release(d), None)), poll)
         case Stage.ROLLING_BACK:
             return _rolling_back(d, seen, poll)
         case _:
@@ -394,16 +396,22 @@ def _come_to(runs: ComponentState, region: str, release: Release, poll: float) -
             return Wait(poll)
 
 
-def _distributing(d: Deployment, seen: Observed, releases: Mapping[str, Release], poll: float) -> Step:
+Given = tuple[Release, Release | None]
+"""What mainframes get, and what those get that its level does not reach."""
+
+
+def _distributing(d: Deployment, seen: Observed, given: Mapping[str, Given], poll: float) -> Step:
     """Each region's distribution as it should be; then what its mainframes have come to. None waits for another."""
     away: Wait | None = None
-    for region, release in releases.items():
+    for region, (release, otherwise) in given.items():
         place = omega(region)
         if place in seen.away:
             away = Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
         elif place not in seen.distributions:
-            return Distribute(place, release, d.hold is not None, d.order)
-    for region in releases:
+            if otherwise and otherwise.digest and (place, otherwise.digest) not in seen.uploaded:
+                return Upload(place, otherwise.digest)
+            return Distribute(place, release, d.hold is not None, d.order, otherwise)
+    for region in given:
         told = seen.distributions.get(omega(region))
         fleet = fleet_of(region, told) if told else None
         if fleet and _is_news(fleet, d) and fleet not in seen.fruitless:
@@ -428,23 +436,33 @@ def _is_news(fleet: FleetSeen, d: Deployment) -> bool:
 def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:
     if not d.restore:
         return _withdraw(d, seen, poll)
-    releases = {region: restored_release(d, ref) for region, ref in d.restore}
+    given = {region: (restored_release(d, ref), restored_for_others(d, ref)) for region, ref in d.restore}
     waiting: Wait | None = None
-    for region, release in releases.items():
+    for region, (release, _) in given.items():
         if is_restored(d, region):
             continue
         step = _switch(d, omega(region), region, release, seen, poll)
         if not isinstance(step, Wait):
             return step
         waiting = step
-    return waiting or _distributing(d, seen, releases, poll)
+    return waiting or _distributing(d, seen, given, poll)
 
 
 def restored_release(d: Deployment, ref: ReleaseRef | None) -> Release:
-    """What a region returns to, under the rollback's own generation. It goes to every mainframe, whatever the level."""
+    """What a region returns to, under the rollback's generation. Mainframes that never had `d` get nothing by it."""
     if ref is None:
+        return _desired(d, None, d.id, d.attempt, d.manifest.level)
+    level = ref.level if d.manifest.level == "standard" else d.manifest.level
+    return _desired(d, ref.digest, ref.id, ref.attempt, level)
+
+
+def restored_for_others(d: Deployment, ref: ReleaseRef | None) -> Release | None:
+    """Where `d` went to all and replaced a release of owner level, the others return to what they ran beneath that."""
+    if d.manifest.level != "standard" or ref is None or ref.level == "standard":
+        return None
+    if ref.others is None:
         return _desired(d, None, d.id, d.attempt, "standard")
-    return _desired(d, ref.digest, ref.id, ref.attempt, "standard")
+    return _desired(d, ref.others.digest, ref.others.id, ref.others.attempt, "standard")
 
 
 # -- what outlives the stage -------------------------------------------------------------------------------------------

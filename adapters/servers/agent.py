@@ -107,8 +107,11 @@ class HttpAgent:
         self._is_about((f"{report.deployment}.{report.attempt}", report.run), (slot, run))
         return report
 
-    async def distribute(self, release: Release, *, hold: bool, order: int) -> DistributionState:
-        wanted = DistributionWanted(release=self.statement(release), hold=hold, order=order)
+    async def distribute(
+        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+    ) -> DistributionState:
+        others = self.statement(otherwise) if otherwise else None
+        wanted = DistributionWanted(release=self.statement(release), otherwise=others, hold=hold, order=order)
         state = await self._link.ask("PUT", _path("distributions", release.component), DistributionState, wanted)
         self._is_about((state.component, state.generation), (release.component, release.generation))
         return state

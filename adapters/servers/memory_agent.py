@@ -127,8 +127,11 @@ class MemoryAgent:
     async def report(self, slot: str, run: int) -> Report | None:
         return self._call("report", lambda: self._public().runs.get(slot, run))
 
-    async def distribute(self, release: Release, *, hold: bool, order: int) -> DistributionState:
-        return self._call("distribute", lambda: self._omega().fleet.distribute(release, hold=hold, order=order))
+    async def distribute(
+        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+    ) -> DistributionState:
+        fleet = self._omega().fleet
+        return self._call("distribute", lambda: fleet.distribute(release, hold=hold, order=order, otherwise=otherwise))
 
     async def distribution(self, component: str) -> DistributionState | None:
         return self._call("distribution", lambda: self._omega().fleet.distribution(component))

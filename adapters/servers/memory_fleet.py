@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from securesystemslib.signer import CryptoSigner
@@ -143,6 +143,10 @@ class _Distribution:
     release: Release
     hold: bool
     order: int
+    otherwise: Release | None = None
+
+    def for_tier(self, tier: str) -> Release | None:
+        return self.release if self.release.level != SERVER_OWNER or tier == SERVER_OWNER else self.otherwise
 
 
 class MemoryFleet:
@@ -158,19 +162,22 @@ class MemoryFleet:
         self._given: dict[str, list[_Distribution]] = {}
         """Per component, oldest first: one that reaches fewer tiers leaves the others with what came before."""
 
-    def distribute(self, release: Release, *, hold: bool, order: int) -> DistributionState:
+    def distribute(
+        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+    ) -> DistributionState:
         if release.purpose != "desired":
             self._host.refuse(f"the statement is for {release.purpose}, and only a desired release is distributed")
-        if release.digest is not None and release.digest not in self._host.artifacts:
-            self._host.refuse(f"the artifact {release.digest[:12]} is not complete on this OMEGA; upload it first")
+        for digest in (release.digest, otherwise.digest if otherwise else None):
+            if digest is not None and digest not in self._host.artifacts:
+                self._host.refuse(f"the artifact {digest[:12]} is not complete on this OMEGA; upload it first")
         given = self._given.setdefault(release.component, [])
         current = given[-1] if given else None
-        offered = _Distribution(release, hold, order)
+        offered = _Distribution(release, hold, order, otherwise)
         if current is None or release.generation > current.release.generation:
             given.append(offered)
             self._host.took_hold("distribute", release.component, release.generation)
         elif self._changes_hold(current, offered):
-            given[-1] = _Distribution(current.release, hold, order)
+            given[-1] = replace(current, hold=hold, order=order)
             self._host.took_hold("hold", release.component, release.generation, order)
         return self._state(given[-1])
 
@@ -209,10 +216,11 @@ class MemoryFleet:
                     self._host.took_hold("receipt", one.name, component, installed.granted.generation)
 
     def _grant(self, one: MemoryMainframe, component: str, now: datetime) -> None:
-        reaching = [given for given in self._given[component] if _includes(given.release, one.tier)]
+        reaching = [given for given in self._given[component] if given.for_tier(one.tier)]
         if not reaching or reaching[-1].hold or not one.licensed(now):
             return
-        release, installed = reaching[-1].release, one.installed(component)
+        release, installed = reaching[-1].for_tier(one.tier), one.installed(component)
+        assert release is not None
         if installed is None or installed.granted.generation < release.generation:
             one.grant(release, now)
             self._host.took_hold("grant", one.name, component, release.generation)
@@ -239,12 +247,13 @@ class MemoryFleet:
             digest=release.digest,
             hold=distribution.hold,
             order=distribution.order,
-            mainframes=tuple(self._mainframe(release, one) for one in self.mainframes.values()),
+            mainframes=tuple(self._mainframe(distribution, one) for one in self.mainframes.values()),
         )
 
-    def _mainframe(self, release: Release, one: MemoryMainframe) -> MainframeState:
+    def _mainframe(self, distribution: _Distribution, one: MemoryMainframe) -> MainframeState:
+        release = distribution.release
         installed = one.installed(release.component)
-        status, error = self._status(release, one, installed)
+        status, error = self._status(distribution, one, installed)
         confirmed = installed is not None and installed.granted.generation == release.generation
         return MainframeState(
             name=one.name,
@@ -260,14 +269,15 @@ class MemoryFleet:
         )
 
     def _status(
-        self, release: Release, one: MemoryMainframe, installed: _Installed | None
+        self, distribution: _Distribution, one: MemoryMainframe, installed: _Installed | None
     ) -> tuple[MainframeStatus, str | None]:
         now = self._host.now()
         if not one.licensed(now):
             return "unlicensed", None
-        if not _includes(release, one.tier):
+        if distribution.for_tier(one.tier) is None:
             return "not_included", None
-        current = installed if installed and installed.granted.generation == release.generation else None
+        generation = distribution.release.generation
+        current = installed if installed and installed.granted.generation == generation else None
         if current is not None and current.receipt is not None and current.status != "failed":
             return "healthy", None
         error = current.error if current else None
@@ -276,7 +286,3 @@ class MemoryFleet:
         if current is not None and error is None and now - current.granted_at > self._receipt_timeout:
             error = f"no receipt came within {self._receipt_timeout.total_seconds():g} s of its being given the release"
         return ("failed", error) if error else ("waiting", None)
-
-
-def _includes(release: Release, tier: str) -> bool:
-    return release.level != SERVER_OWNER or tier == SERVER_OWNER

@@ -70,9 +70,17 @@ def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
 def in_words(restore: Restore) -> str:
     """`OMEGA eu returns to v1.2.2`, or that the component goes offline."""
     return "; ".join(
-        f"OMEGA {region} returns to {ref.name}" if ref else f"OMEGA {region} had nothing before, so it goes offline"
+        f"OMEGA {region} returns to {ref.name}{_for_others(ref)}"
+        if ref
+        else f"OMEGA {region} had nothing before, so it goes offline"
         for region, ref in restore
     )
+
+
+def _for_others(ref: ReleaseRef) -> str:
+    if ref.level == "standard":
+        return ""
+    return f" (mainframes below SERVER OWNER LEVEL: {ref.others.name if ref.others else 'nothing'})"
 
 
 def _on_top(d: Deployment, facts: Facts) -> str | None:

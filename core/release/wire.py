@@ -224,6 +224,9 @@ class DistributionWanted(_Body):
     """PUT /v1/distributions/{component} (omega). `order` rises with each change of `hold`; lower is refused."""
 
     release: EnvelopeJson
+    otherwise: EnvelopeJson | None = None
+    """What mainframes that the release's level does not reach are to run, under the same generation: a rollback to a
+    release of owner level takes the others back to theirs. None: they keep what they have."""
     hold: bool
     order: Annotated[int, Field(ge=0)]
 

@@ -58,9 +58,12 @@ class Journeys(RuleBasedStateMachine):
         before=st.lists(updates, max_size=2, unique=True),
         waiting=st.lists(updates, max_size=3, unique=True),
         trouble=st.sampled_from((None, "slow", "breaks", "away")),
+        rounds=st.integers(0, 4),
     )
-    def begin(self, quorum: int, own: bool, before: list[str], waiting: list[str], trouble: str | None) -> None:
-        """Some updates are in production already, some wait for approval, and something may be wrong with OMEGA."""
+    def begin(
+        self, quorum: int, own: bool, before: list[str], waiting: list[str], trouble: str | None, rounds: int
+    ) -> None:
+        """Some updates are in production already, others on their way, and something may be wrong with OMEGA."""
         self.world.policy = replace(self.world.policy, quorum=quorum, own_push=own)
         for update in before:
             self._until(update, Stage.COMPLETED)
@@ -69,6 +72,8 @@ class Journeys(RuleBasedStateMachine):
                 self._until(update, Stage.AWAITING_APPROVAL)
         if trouble:
             self.upset_a_server("eu", trouble)
+        for update in waiting[:2]:
+            self.go_on(update, rounds)
 
     def _until(self, update: str, stage: Stage) -> None:
         for _ in range(6):

@@ -12,7 +12,7 @@ from core import events as e
 from core.evolve import evolve, evolve_lane
 from core.policy import Covers
 from core.ports import Change
-from core.state import Deployment, Lane, ManifestFacts
+from core.state import Deployment, Lane, ManifestFacts, ReleaseRef
 from tests.core.support.servers import Accepted
 from tests.core.support.world import KINDS, SYSTEM, Line, World
 
@@ -32,6 +32,7 @@ def hold(world: World) -> None:
     nothing_passes_unchecked(world)
     slots_run_their_own_digest(world)
     what_is_finished_is_so(world)
+    what_is_for_owners_stays_with_them(world)
 
 
 # -- 4: one event per change, in the same transaction ------------------------------------------------------------------
@@ -256,21 +257,40 @@ def what_is_finished_is_so(world: World) -> None:
         case e.Completed():
             for region in d.regions:
                 assert world.omegas[region].running[d.component] == d.digest, f"OMEGA {region} does not run {d.key}"
-            _mainframes_run(world, d, dict.fromkeys(d.regions, d.digest))
+            _mainframes_run(world, d, dict.fromkeys(d.regions, (d.digest, d.digest)))
         case e.RolledBack(touched=True):
-            targets = {region: ref.digest if ref else None for region, ref in d.restore}
-            for region, digest in targets.items():
+            for region, ref in d.restore:
+                digest = ref.digest if ref else None
                 assert world.omegas[region].running[d.component] == digest, f"OMEGA {region} was not restored"
-            _mainframes_run(world, d, targets)
+            _mainframes_run(world, d, {region: _by_tier(ref) for region, ref in d.restore})
         case _:
             pass
 
 
-def _mainframes_run(world: World, d: Deployment, targets: dict[str, str | None]) -> None:
+def _by_tier(ref: ReleaseRef | None) -> tuple[str | None, str | None]:
+    """What owners' mainframes run beside `ref`, and what the others do."""
+    below = ref.for_all if ref else None
+    return (ref.digest if ref else None), (below.digest if below else None)
+
+
+def _mainframes_run(world: World, d: Deployment, targets: dict[str, tuple[str | None, str | None]]) -> None:
     for row in d.mainframes:
-        if row.status == "healthy" and row.region in targets and d.manifest.level == "standard":
+        if row.status == "healthy" and row.region in targets:
+            owners, others = targets[row.region]
             runs = world.omegas[row.region].mainframes[row.name].running[d.component]
-            assert runs == targets[row.region], f"{row.name} is called healthy, and runs something else"
+            wanted = owners if row.tier == "server-owner" else others
+            assert runs == wanted, f"{row.name} is called healthy, and runs something else"
+
+
+def what_is_for_owners_stays_with_them(world: World) -> None:
+    """No mainframe below the tier ever runs a release of owner level, and none without a licence runs anything."""
+    fixed = [line.event for line in world.journal if isinstance(line.event, e.ArtifactFixed)]
+    for_owners = {event.digest for event in fixed if event.manifest.level == "server-owner"}
+    for host in world.omegas.values():
+        for mainframe in host.mainframes.values():
+            assert mainframe.licensed or not mainframe.running
+            if mainframe.tier != "server-owner":
+                assert not for_owners & set(mainframe.running.values()), f"{mainframe.name} has what is for owners"
 
 
 def components_are_apart(world: World) -> None:

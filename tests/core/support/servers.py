@@ -232,10 +232,11 @@ class Distribution:
     release: Release
     hold: bool
     order: int
+    otherwise: Release | None = None
 
     def for_tier(self, tier: str) -> Release | None:
         """What a mainframe of this tier is to run, as far as this distribution says."""
-        return None if self.release.level == "server-owner" and tier != "server-owner" else self.release
+        return self.otherwise if self.release.level == "server-owner" and tier != "server-owner" else self.release
 
 
 @dataclass
@@ -265,14 +266,15 @@ class Omega(Host):
         elif component in mainframe.given:
             mainframe.take(mainframe.given[component])
 
-    def distribute(self, release: Release, hold: bool, order: int) -> DistributionState:
+    def distribute(self, release: Release, hold: bool, order: int, otherwise: Release | None) -> DistributionState:
         self.answer()
-        if release.digest is not None and release.digest not in self.artifacts:
-            raise refuse(f"{self.name} has no {release.digest[:12]}")
+        for digest in (release.digest, otherwise.digest if otherwise else None):
+            if digest is not None and digest not in self.artifacts:
+                raise refuse(f"{self.name} has no {digest[:12]}")
         distributions = self.given.setdefault(release.component, [])
         newest = distributions[-1] if distributions else None
         if newest is None or release.generation > newest.release.generation:
-            distributions.append(Distribution(release, hold, order))
+            distributions.append(Distribution(release, hold, order, otherwise))
         elif release.generation < newest.release.generation:
             raise refuse(f"{self.name} distributes {newest.release.generation}; {release.generation} is older")
         elif order > newest.order:

@@ -277,7 +277,7 @@ class World:
         try:
             if isinstance(effect, s.Look):
                 return replace(seen, states={**seen.states, place: self._host(place).state()})
-            fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order)
+            fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order, effect.otherwise)
             return replace(seen, distributions={**seen.distributions, place: fleet_now})
         except ServerFault as fault:
             if not fault.temporary:
