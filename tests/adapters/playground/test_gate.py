@@ -176,7 +176,9 @@ async def test_a_long_body_is_refused(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"speaker": "alice"}', json.dumps(said("x") | {"more": 1}).encode(), b"\xff"]
+    "body",
+    [b"", b"[]", b"{", b'{"speaker": "alice"}', json.dumps(said("x") | {"more": 1}).encode(), b"\xff"],
+    ids=["empty", "list", "cut", "lacking", "too much", "no text"],
 )
 async def test_what_was_not_agreed_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
     answer = await client.post("/say", content=body)
