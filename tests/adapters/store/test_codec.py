@@ -38,13 +38,12 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-@cache
 def anything(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a type as core writes them: all fields of dataclasses are filled, optional ones too."""
     if kind in PLAIN:
         return PLAIN[kind]
     if isinstance(kind, type) and is_dataclass(kind):
-        return st.deferred(lambda: _built(kind))  # its fields may hold another one of it
+        return _record(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return st.sampled_from(list(kind))
     origin, inner = get_origin(kind), get_args(kind)
@@ -60,9 +59,11 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
     return st.tuples(*map(anything, inner))
 
 
-def _built(kind: Any) -> st.SearchStrategy[Any]:
+@cache
+def _record(kind: Any) -> st.SearchStrategy[Any]:
+    """One for each kind, and filled when it is used: a record may hold others of its kind."""
     hints = get_type_hints(kind)
-    return st.builds(kind, **{field.name: anything(hints[field.name]) for field in fields(kind)})
+    return st.deferred(lambda: st.builds(kind, **{field.name: anything(hints[field.name]) for field in fields(kind)}))
 
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
