@@ -45,7 +45,7 @@ class Terminal:
         if before is None:
             self._whole(card)
         elif before.title != card.title:
-            self._block(card.title, [*new_lines(before, card), buttons(card.buttons)], card)
+            self._block(card.title, new_lines(before, card), card, buttons(card.buttons))
         elif news := new_facts(before, card):
             self._screen.show([self._headline(f"{safe(card.title)} · {' · '.join(news)}")])
         return reference
@@ -74,13 +74,13 @@ class Terminal:
         self._block(f"(to {person.name}) {card.title}", [line_of(line) for line in card.lines], card)
 
     def _whole(self, card: Card) -> None:
-        self._block(card.title, [*(line_of(line) for line in card.lines), buttons(card.buttons)], card)
+        self._block(card.title, [line_of(line) for line in card.lines], card, buttons(card.buttons))
 
-    def _block(self, headline: str, facts: Sequence[str], card: Card) -> None:
+    def _block(self, headline: str, facts: Sequence[str], card: Card, below: str = "") -> None:
         fresh = self._unsaid(facts)
         if not fresh and facts and self._unsaid([safe(card.title)]) == []:
             return
-        rows = [Line(fact, _INDENT, 2) for fact in fresh]
+        rows = [Line(fact, _INDENT, 2) for fact in (*fresh, below) if fact]
         self._screen.show([self._headline(safe(headline), card), *rows])
         self._remember(facts)
 
