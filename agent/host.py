@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 
-import structlog
-
 from agent.changes import Changes
 from agent.checks.target import Target
 from agent.door.front import FrontDoor
 from agent.errors import Refused
 from agent.jobs import Jobs
+from agent.logs import get_logger
 from agent.processes.kept import Keepers
 from agent.settings import AgentSettings
 from agent.slots.artifacts import ArtifactFolder
@@ -40,7 +39,7 @@ _TICK = 0.5
 _LONG = 3600.0
 """Seconds after which whoever waits for a change looks anyway."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Host:
@@ -78,7 +77,6 @@ class Host:
             self._crashes, self._components, self._slots, self._door, self._switcher, self._jobs,
             risen=self._tell_risen, noted=changed, seconds=seconds,
         )  # fmt: skip
-        self._keys = [public_key(text) for text in settings.trust.bot_keys]
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -123,7 +121,8 @@ class Host:
     def trusted(self, envelope: EnvelopeJson) -> Release:
         """The release inside an envelope that a trusted bot key signed. Raises Refused("refused", …)."""
         try:
-            return opened(envelope, self._keys, "release/v1", Release)
+            keys = [public_key(text) for text in self._settings.trust.bot_keys]
+            return opened(envelope, keys, "release/v1", Release)
         except SignatureRefused as error:
             raise Refused("refused", f"{error}; this host takes releases from the keys in trust.bot_keys") from error
 

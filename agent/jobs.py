@@ -6,9 +6,9 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 
-import structlog
+from agent.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Jobs:

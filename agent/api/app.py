@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from agent.api.auth import Doorman
 from agent.api.endpoint import Call, Endpoint
 from agent.errors import Refused
+from agent.logs import get_logger
 from core.release.wire import Problem
 
 _BODY_BYTES = 1024 * 1024
@@ -25,7 +25,7 @@ _BODY_BYTES = 1024 * 1024
 _SILENCE = 60.0
 """Seconds without a byte after which an upload is given up; the next one goes on from there."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 

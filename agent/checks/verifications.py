@@ -8,14 +8,13 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from securesystemslib.signer import CryptoSigner
-
 from agent.checks.context import CheckContext
 from agent.checks.options import is_web_address, options_of
 from agent.checks.progress import Progress, blank, closed
 from agent.checks.records import Record, Records
 from agent.checks.target import Target
 from agent.errors import Refused
+from agent.ownership import OwnKey
 from agent.processes.kept import User
 from agent.settings import CheckSettings
 from core.release.signing import sign
@@ -31,14 +30,14 @@ class Verifications:
     def __init__(
         self,
         folder: Path,
-        signer: CryptoSigner,
+        key: OwnKey,
         checks: CheckSettings,
         clock: Callable[[], datetime],
         run_as: User | None = None,
     ) -> None:
         """`run_as`: whom commands and the scanner run as; None is the agent's own user."""
         self._records = Records(folder)
-        self._signer = signer
+        self._key = key
         self._checks = checks
         self._run_as = run_as
         self._clock = clock
@@ -119,7 +118,7 @@ class Verifications:
 
     def _state(self, record: Record) -> VerificationState:
         subjects = {record.wanted.deployment: record.wanted.digest}
-        return VerificationState(envelope=sign(self._signer, REPORT, subjects, record.report))
+        return VerificationState(envelope=sign(self._key.signer, REPORT, subjects, record.report))
 
     async def _found_again(
         self,

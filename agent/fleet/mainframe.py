@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
-
-import structlog
-from securesystemslib.signer import CryptoSigner
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from agent.changes import Changes
 from agent.errors import Refused
@@ -22,13 +19,17 @@ from agent.fleet.link import OmegaAwayError, OmegaConnection
 from agent.fleet.outbox import PendingReceipt, ReceiptOutbox
 from agent.fleet.ports import Host
 from agent.fleet.progress import Phase, Wanted, arrived, claimed_generation, report
+from agent.logs import get_logger
 from agent.settings import AgentSettings, SettingsError, read_token
 from core.release.signing import sign
 from core.release.wire import Assignment, Assignments, ComponentState, MainframeReport, Receipt, Release
 
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
 IDLE = 3600.0
 """Seconds after which a loop that waits for a change looks around anyway."""
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)

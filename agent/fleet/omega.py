@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from agent.errors import Refused
 from agent.fleet.distributions import (
     KEPT_GENERATIONS,
@@ -29,7 +27,7 @@ from agent.fleet.distributions import (
 )
 from agent.fleet.doorbell import Doorbell
 from agent.fleet.ports import Now, StoredArtifacts
-from agent.fleet.registry import Grant, Licence, Registration, Registry
+from agent.fleet.registry import Licence, Registration, Registry
 from agent.fleet.rows import (
     distribution_of,
     distribution_row,
@@ -42,6 +40,7 @@ from agent.fleet.rows import (
 )
 from agent.fleet.store import Change, FleetStore
 from agent.fleet.tables import DistributionRow, GrantRow, ReceiptRow, upsert
+from agent.logs import get_logger
 from core.release.signing import SignatureRefused, opened, public_key
 from core.release.wire import (
     Assignment,
@@ -59,7 +58,7 @@ Trusted = Callable[[dict[str, Any]], Release]
 _DIGEST = re.compile("[0-9a-f]{64}")
 MAX_REPORTS = 100
 """Components that one mainframe may report on."""
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Fleet:

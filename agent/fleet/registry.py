@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.fleet.ports import Now
 from agent.fleet.store import Change, FleetStore
 from agent.fleet.tables import MainframeRow, table, upsert
+from agent.logs import get_logger
 from core.release.text import clean
 from core.release.wire import MainframeReport, Mainframes, Receipt, Registered, Release
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 SEEN_EVERY = 5.0
 """Seconds between writes of what polls brought: a power cut costs at most this much of `last_seen`."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from agent.door.front import FrontDoor
 from agent.jobs import Jobs
+from agent.logs import get_logger
 from agent.processes.kept import NotStarted
 from agent.slots.crashes import Crashes
 from agent.slots.records import ComponentRecord, Records
@@ -18,7 +17,7 @@ from agent.slots.switching import Switcher
 _DOOR = "@door"
 """The front door among the crashes; no slot has such a name."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Reviver:

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import structlog
-
 from agent.checks.target import Target
 from agent.errors import Refused
 from agent.files import sync_folder
+from agent.logs import get_logger
 from agent.processes.kept import Ending, Keepers, NotStarted, Plan, alive, ending
 from agent.processes.words import last_words
 from agent.settings import AgentSettings
@@ -35,7 +34,7 @@ _PROBE = 5.0
 _PORT_TRIES = 3
 """A free port can be taken by another program between our look and the release's start."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class SlotFailed(Exception):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import structlog
-
+from agent.logs import get_logger
 from agent.settings import AgentSettings
 from agent.slots.artifacts import ArtifactFolder
 from agent.slots.records import ComponentRecord, Records
@@ -15,7 +14,7 @@ from agent.slots.switching import slot_name
 _TOMBSTONES = 200
 """Records of withdrawn slots that are kept, so that a repeated request about them is still understood."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Sweeper:

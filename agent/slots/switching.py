@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 
-import structlog
-
+from agent.logs import get_logger
 from agent.settings import AgentSettings
 from agent.slots.records import ComponentRecord, Records, SlotRecord
 from agent.slots.slots import SlotFailed, Slots, Superseded
@@ -17,7 +16,7 @@ from core.release.wire import Release
 _COMMAND = 60.0
 """Seconds for the host's switch command."""
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 def slot_name(release: Release) -> str:

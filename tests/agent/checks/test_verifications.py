@@ -17,12 +17,13 @@ import pytest
 from agent.checks.target import Target
 from agent.checks.verifications import REPORT, Verifications
 from agent.errors import Refused
+from agent.ownership import OwnKey
 from agent.settings import CheckSettings
 from core.release.signing import SignatureRefused, new_key, opened, public_key, public_text, signer_from_pem
 from core.release.wire import CheckWanted, Report, VerificationState, VerificationWanted
 from tests.agent.checks.app import DIGEST, NOW, App, Route, json_route, until
 
-SIGNER = signer_from_pem(new_key())
+KEY = OwnKey(new_key())
 SLOT = "v1.1"
 HEALTH = CheckWanted(name="Health Check", kind="health", timeout=20)
 DATABASE = CheckWanted(name="Database Connection", kind="database", timeout=20)
@@ -31,7 +32,7 @@ MANIFEST = {"database": {"path": "/db"}}
 
 
 def verifications(folder: Path, settings: CheckSettings | None = None) -> Verifications:
-    return Verifications(folder, SIGNER, settings or CheckSettings(), lambda: NOW)
+    return Verifications(folder, KEY, settings or CheckSettings(), lambda: NOW)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def wanted(*checks: CheckWanted, **changes: Any) -> VerificationWanted:
 
 def report(state: VerificationState | None) -> Report:
     assert state is not None
-    return opened(state.envelope, [public_key(public_text(SIGNER))], REPORT, Report)
+    return opened(state.envelope, [public_key(KEY.public_text)], REPORT, Report)
 
 
 def states(runs: Verifications, slot: str = SLOT, run: int = 1) -> list[str]:

@@ -1,0 +1,72 @@
+"""What makes an agent the one of its data folder: the lock on the folder, its own key, and the socket it listens on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.files import write_durably
+from agent.settings import SettingsError, split_address
+from core.release.signing import new_key, private_key
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+
+class OwnKey:
+    """The agent's Ed25519 key. The signer is made when it is first needed: its library is slow to import."""
+
+    def __init__(self, pem: bytes) -> None:
+        """Raises ValueError where `pem` is no such key."""
+        self._private = private_key(pem)
+
+    @classmethod
+    def at(cls, path: Path) -> OwnKey:
+        """The key in the file `path`, made at the first start. Raises SettingsError for a file that is no such key."""
+        try:
+            if not path.exists():  # two agents cannot both find it so: they hold the folder's lock
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_durably(path, new_key())
+            return cls(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"the key {path} cannot be used: {error}") from error
+
+    @cached_property
+    def signer(self) -> CryptoSigner:
+        from securesystemslib.signer import CryptoSigner
+
+        return CryptoSigner(self._private)
+
+    @property
+    def public_text(self) -> str:
+        """As settings and wire carry it: 64 hexadecimal digits."""
+        return self._private.public_key().public_bytes_raw().hex()
+
+
+@contextlib.contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Only one agent works in a data folder. Raises SettingsError."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o711)
+    handle = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise SettingsError(f"data: another agent works in {data}; stop it, or give this one its own folder") from error
+    finally:
+        os.close(handle)
+
+
+def bound_socket(address: str) -> socket.socket:
+    """Raises SettingsError where the address is taken or is not this machine's."""
+    host, port = split_address(address)
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(f"listen: cannot listen on {address}: {error.strerror or error}") from error
