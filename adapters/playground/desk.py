@@ -57,8 +57,12 @@ class Desk:
     async def fill_in(
         self, persona: Persona, delivery: str, command: str, fields: Mapping[str, str | Sequence[str]]
     ) -> str | None:
-        """A filled-in form, as the line that somebody would type for it. What is wrong with it, in a sentence."""
-        parsed = from_fields(command, fields)
+        """A filled-in form, as the line that somebody would type for it. What is wrong with it, in a sentence.
+
+        `command` may begin with its first arguments already, as `reject v1` does.
+        """
+        name, given = _begun(command)
+        parsed = from_fields(name, {**given, **fields})
         if isinstance(parsed, Reply):
             return parsed.problem
         await self.say(persona, Spoken(delivery, render(parsed)))
@@ -66,7 +70,8 @@ class Desk:
 
     def problem(self, command: str, field: str, value: str) -> str | None:
         """What is wrong with one field of a form, before the rest is there."""
-        spec = spec_named(command)
+        name, _ = _begun(command)
+        spec = spec_named(name)
         argument = next((one for one in spec.arguments if one.name == field), None) if spec else None
         text = clean(value, LONGEST)
         if argument is None or not (text or argument.required):
@@ -77,7 +82,7 @@ class Desk:
             read(argument, text)
         except ArgumentError as error:
             return str(error)
-        whole = from_fields(command, {field: text})
+        whole = from_fields(name, {field: text})
         return whole.problem if isinstance(whole, Reply) and whole.usage is None else None
 
     async def completions(self, persona: Persona, text: str, *, every: bool = False) -> Sequence[str]:
@@ -85,6 +90,14 @@ class Desk:
         context = await self._view.completion() if persona.may_look else CompletionContext()
         found = complete(text[:LONGEST], replace(context, shell=False))
         return found if every else found[:_OFFERED]
+
+
+def _begun(command: str) -> tuple[str, Mapping[str, str]]:
+    """The command's name, and the arguments that it begins with, by field."""
+    name, _, rest = command.strip().partition(" ")
+    spec = spec_named(name)
+    names = [argument.name for argument in spec.positional] if spec else []
+    return name, dict(zip(names, rest.split(), strict=False))
 
 
 def _is_question(line: str) -> bool:

@@ -83,12 +83,12 @@ class _Said(_Body):
 class _Filled(_Body):
     speaker: _Id
     delivery: _Delivery
-    command: _Id
+    command: _Text
     fields: Annotated[dict[_Id, _Text | Annotated[list[_Text], Field(max_length=50)]], Field(max_length=20)]
 
 
 class _Field(_Body):
-    command: _Id
+    command: _Text
     field: _Id
     value: _Text
 

@@ -1,8 +1,9 @@
-"""What every Channel keeps: the twin in memory, and the terminal."""
+"""What every Channel keeps: the twin in memory, the terminal, the playground, and the demo's two windows."""
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +11,14 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.channels.memory import MemoryChannel
+from adapters.playground.drawing import message_json
+from adapters.playground.room import Room as BrowserRoom
 from adapters.terminal import Screen, Terminal
 from core.cards import Bar, Button, Card
 from core.people import Account, Person
 from core.ports import Channel, ChannelDown, ChannelGone, Form
+from demo.windows import Windows
+from tests.contract.store.samples import StoppedClock
 
 ANN = Person("ann", "Ann Ng", frozenset({"viewer"}), accounts=(Account("chat", "U1"),))
 PLANNED = Card(
@@ -47,7 +52,27 @@ def terminal() -> Room:
     return Room(Terminal(Screen(out), lambda: now), "terminal:main", out.getvalue)
 
 
-@pytest.fixture(params=[memory, terminal])
+def playground() -> Room:
+    return _browser("playground:main")
+
+
+def windows() -> Room:
+    """A terminal and a browser on the same room: what the browser does not show, this does not count."""
+    browser, paper = _browser("terminal:main"), terminal()
+    return Room(Windows((paper.channel, browser.channel)), "terminal:main", browser.words)
+
+
+def _browser(here: str) -> Room:
+    shown = BrowserRoom(here, StoppedClock())
+
+    def words() -> str:
+        read = [message_json(message, lambda host: True) for message in shown.since(0, ANN.id, may_look=True)]
+        return json.dumps(read, ensure_ascii=False)
+
+    return Room(shown, here, words)
+
+
+@pytest.fixture(params=[memory, terminal, playground, windows])
 def room(request: pytest.FixtureRequest) -> Room:
     made: Room = request.param()
     return made

@@ -138,4 +138,4 @@ try {
 } catch (error) {
   tell(error.message, "ended");
 }
-byId("text").focus();
+if (matchMedia("(pointer: fine)").matches) byId("text").focus(); // elsewhere a keyboard would cover half the page

@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from core.cards import Card
+from core.ports import Form
 from tests.adapters.playground.world import World, world
 from tests.browser.windows import PHONE, Window, chromium
 
@@ -340,6 +341,25 @@ async def test_a_guest_sees_nothing_but_their_own_answers(opens: Opener) -> None
     await me.is_told("Only you can see this")
     assert PATCH not in await me.page.locator("main").inner_text()
     await me.keep("guest")
+
+
+async def test_the_bot_can_ask_and_its_form_is_answered_once(here: World, opens: Opener) -> None:
+    me = await opens("bo")
+    person = here.app.parts.people.get("bo")
+    assert person is not None
+    form = Form("Reject v9", "reject v9", (("reason", "Reason", True),))
+    await here.room.ask(here.room.home, person, form)
+    dialog = me.page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Send").click()
+    await expect(dialog).to_contain_text("The reason is missing")
+    await dialog.get_by_label("Reason").fill("Too slow")
+    await me.answers("Send")
+    await me.is_told("v9")
+    await expect(me.page.locator("#room .said").last).to_contain_text('deploy reject v9 "Too slow"')
+    await me.page.reload()
+    await me.loaded("bo")
+    await me.is_told("v9")
+    await expect(dialog).to_have_count(0)
 
 
 async def test_a_form_says_what_is_wrong_with_each_field(opens: Opener) -> None:
