@@ -90,10 +90,10 @@ class Gatherer:
     async def _alpha(self, id: str, asker: Person) -> AlphaFacts:  # noqa: A002 - the word of the domain
         try:
             files = tuple(await self._source.find(id))
+            if len(files) != 1:
+                return AlphaFacts(files, nearest=await self._nearest(id))
         except ArtifactProblem as problem:
             return AlphaFacts(problem=f"{problem}.")
-        if len(files) != 1:
-            return AlphaFacts(files, nearest=await self._nearest(id))
         try:
             manifest = await self._source.manifest(files[0])
         except ArtifactProblem as problem:
