@@ -33,6 +33,7 @@ def _group() -> None:
 def verify(config: Config = DEFAULT_CONFIG) -> None:
     """Check every event of the journal, and every signed checkpoint. Exit status 1 where one is wrong or gone."""
     from bot.settings import load, sqlite_file
+    from core.say import count
 
     with explained():
         settings = load(config)
@@ -41,7 +42,8 @@ def verify(config: Config = DEFAULT_CONFIG) -> None:
             complain(f"There is no journal at {database}; `ashat run` makes it at its first start.")
             raise typer.Exit(REFUSED)
         found = asyncio.run(_audit(settings))
-    typer.echo(f"Checked {found.events} events in {found.chains} chains, and {found.checkpoints} signed checkpoints.")
+    counts = (count(found.events, "event"), count(found.chains, "chain"), count(found.checkpoints, "signed checkpoint"))
+    typer.echo("Checked {} in {}, and {}.".format(*counts))
     if found.faults:
         complain(f"The journal was changed: {found.faults[0]}.", *(f"Also: {fault}." for fault in found.faults[1:]))
         raise typer.Exit(REFUSED)
