@@ -265,4 +265,4 @@ def _leftover(d: Deployment) -> bool:
 
 
 TestJourneys = Journeys.TestCase
-TestJourneys.settings = settings(stateful_step_count=40, max_examples=4 * settings().max_examples)
+TestJourneys.settings = settings(stateful_step_count=40, max_examples=3 * settings().max_examples)

@@ -110,12 +110,14 @@ def lanes_have_one_holder_and_generations_rise(world: World) -> None:
 
 
 def production_runs_only_what_was_approved(world: World) -> None:
+    """Each release is judged once, when it was first seen there: the journal before it does not change."""
     for region, host in world.omegas.items():
-        for accepted in host.accepted:
-            _judge(world, region, accepted)
-        for distributions in host.given.values():
-            for given in distributions:
-                _judge(world, region, Accepted(given.release, world.now))
+        taken = [(accepted.release, accepted.at) for accepted in host.accepted]
+        taken += [(given.release, world.now) for distributions in host.given.values() for given in distributions]
+        for release, at in taken:
+            if (region, id(release)) not in world.judged:
+                world.judged[region, id(release)] = release
+                _judge(world, region, Accepted(release, at))
 
 
 def _judge(world: World, region: str, accepted: Accepted) -> None:

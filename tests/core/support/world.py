@@ -22,6 +22,7 @@ from core.people import Person
 from core.policy import Policy
 from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
 from core.release.manifest import Manifest, Run
+from core.release.wire import Release
 from core.stages import MOVING, Stage
 from core.state import PUBLIC, Deployment, Lane, ManifestFacts, Server, omega
 from core.workflow import Writing, conclude, decide, due
@@ -75,6 +76,8 @@ class World:
     watchers: list[Callable[[Change], None]] = field(default_factory=list)
     missed: dict[str, frozenset[str]] = field(default_factory=dict)
     """What did not answer in a deployment's last look."""
+    judged: dict[tuple[str, int], Release] = field(default_factory=dict)
+    """What the laws have looked at, by region and identity; kept, so that no identity is used again."""
     _nonces: int = 0
 
     # -- facts, as bot.gather has them ---------------------------------------------------------------------------------
