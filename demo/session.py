@@ -12,9 +12,12 @@ from bot.app import App
 from bot.console import Conversation, Speakers, settled
 from bot.settings import Settings, load
 from bot.zone import local_zone
-from core.ports import Outcome
+from core.ports import Channel, Outcome
 from demo.servers import Servers
 from demo.windows import Windows
+
+_SHOWN_AGAIN = 10
+"""Cards of an earlier run."""
 
 
 class StoryBroken(Exception):
@@ -64,12 +67,21 @@ async def session(
         app = await wiring.build(settings, lambda: {chat.platform: windows if browser else chat}, overrides)
         async with AsyncExitStack() as running:
             running.push_async_callback(app.stop)
+            await _filled(app, windows, room, home)
             await app.start()
             shell = wiring.shell(settings, app.door, home)
             running.push_async_callback(shell.stop)
             await shell.start()
             page = await _opened(wiring.playground(app, room), running) if browser else None
             yield Session(servers, app, chat, Conversation(app, chat, "alice"), page)
+
+
+async def _filled(app: App, windows: Windows, room: Channel, home: str) -> None:
+    """A browser begins with nothing: the newest cards of an earlier run are shown there again."""
+    for d in reversed((await app.parts.store.history(_SHOWN_AGAIN)).deployments):
+        row, drawn = await app.parts.store.card(home, d.key), await app.viewer.card(d.key)
+        if row is not None and row.reference is not None and drawn is not None:
+            await windows.fill(room, home, row.reference, drawn[0])
 
 
 async def _opened(page: wiring.Page, running: AsyncExitStack) -> wiring.Page:

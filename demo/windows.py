@@ -50,6 +50,12 @@ class Windows:
         for window in self._windows:
             await window.ask(channel, person, form)
 
+    async def fill(self, window: Channel, channel: str, reference: str, card: Card) -> None:
+        """Show in one window, which was opened later, a card that stands in the room already."""
+        for known, own in self._with(reference):
+            if known is window:
+                await window.edit_card(channel, own, card)
+
     def _with(self, reference: str) -> Iterator[tuple[Channel, str]]:
         """Each window with its own name of the message; a reference of one window alone is all windows' name."""
         names = reference.split(_BETWEEN)

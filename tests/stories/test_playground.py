@@ -50,6 +50,12 @@ async def test_an_update_is_clicked_to_production_and_back(servers: Servers) -> 
         await the_terminal_showed_it_too(now, terminal)
         await alice.close()
         await bo.close()
+    async with session(servers, io.StringIO(), browser=True) as later, chromium() as browser:
+        assert later.page is not None
+        alice = await Window.opened(browser, later.page.link)
+        await alice.sees(PATCH, "Rolled back")
+        await alice.sees(FIRST, "Completed")
+        await alice.close()
 
 
 async def configure(window: Window, servers: Servers) -> None:

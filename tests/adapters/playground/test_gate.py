@@ -300,3 +300,17 @@ async def test_only_ones_own_answers_to_questions_can_be_shared(client: httpx.As
     assert await share(servers, "alice") == 404
     line = [data for _, data in await events(client, "bo", "people") if data_kind(data) == "line"][-1]
     assert (line["by"], line["card"]["title"]) == ("Alice Ng", "Servers")
+
+
+def looks() -> set[asyncio.Task[Any]]:
+    """Whatever asks the servers for a page."""
+    return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") == "Lookout._look"}
+
+
+async def test_servers_are_asked_only_while_a_page_is_open(client: httpx.AsyncClient) -> None:
+    assert not looks()
+    found = await events(client, "alice", "picture")
+    assert found[-1][1]["public"]["title"] == "Public"
+    if left := looks():
+        await asyncio.wait(left, timeout=20)
+    assert not looks()
