@@ -81,6 +81,7 @@ class App:
         self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds, lease)
         gap = EDIT_GAP if edit_gap is None else edit_gap
         self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap, lease)
+        self.viewer.listen(self.notifier.progressed)
         self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []

@@ -19,7 +19,7 @@ def pages() -> dict[str, str]:
 def _commands() -> str:
     return (
         "# Commands\n\n"
-        "The same everywhere: after `/deploy` in a chat, after `@name` in the console, after `ashat deploy` in a shell.\n"
+        "The same everywhere: after `/deploy` in a chat, `@name` in the console, `ashat deploy` in a shell.\n"
         "`deploy help <command>` shows one of them with its arguments. Case, doubled spaces, typographic quotes and\n"
         "dashes do not matter. An id may name an attempt: `v1#2` is the second time that `v1` was pushed.\n\n"
         f"{commands_markdown().rstrip()}\n"
@@ -31,7 +31,7 @@ def _stages() -> str:
     return (
         "# Stages\n\n"
         "One table in `core/stages.py` says which act leads from which stage to which; a pair that is not in it is\n"
-        "refused, with the command that helps. `retry` leads back to the stage that failed; the diagram shows the first.\n\n"
+        "refused, with the command that helps. `retry` leads back to the stage that failed.\n\n"
         f"```mermaid\n{diagram()}```\n\n"
         "| stage | who acts | possible | helps next |\n| --- | --- | --- | --- |\n"
         f"{rows}\n"

@@ -12,10 +12,10 @@ from core.facts import ArtifactCopied, Facts, PackageSigned
 from core.phases.push import manifest_facts
 from core.ports import Agent, Agents, ArtifactProblem, ArtifactSource, ArtifactStore, ServerFault, Store
 from core.release.signing import canonical
-from core.state import Server
+from core.state import Deployment, Server
 
-Progress = Callable[[str, str, int, int], None]
-"""Deployment, what is done (`Upload`), bytes done, bytes in all: for the card alone, never journaled."""
+Progress = Callable[[Deployment, str, int, int], None]
+"""What is done of it (`Upload`), bytes done, bytes in all: for the card alone, never journaled."""
 
 
 class Effects:
@@ -82,8 +82,8 @@ class Effects:
         return self._agents.at(_server(place, facts))
 
     def _report(self, facts: Facts) -> Callable[[int, int], None]:
-        key = facts.deployment.key if facts.deployment else ""
-        return lambda done, total: self._progress(key, "Upload", done, total)
+        d = facts.deployment
+        return lambda done, total: self._progress(d, "Upload", done, total) if d else None
 
     async def _copy(self, effect: s.Copy, facts: Facts) -> ArtifactCopied:
         files = [file for file in await self._source.find(effect.id) if file.name == effect.file]

@@ -17,6 +17,7 @@ import structlog
 from bot.logs import reference
 from bot.viewer import Viewer
 from core.ports import CardRow, Channel, ChannelDown, ChannelGone, Clock, People, Queued, Store
+from core.state import Deployment
 
 log = structlog.get_logger("ashat.notifier")
 
@@ -28,6 +29,8 @@ _BATCH = 50
 _GRACE = 5.0
 """Seconds that messages under way get when the program stops."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_PARKED = timedelta(hours=1)
+"""How long a channel that refused for good is left alone: somebody may have let the bot in again."""
 _PATIENCE = (2.0, 5.0, 15.0, 60.0)
 """Seconds before a platform that is away is tried again."""
 
@@ -50,6 +53,8 @@ class Notifier:
         self._woken = asyncio.Event()
         self._writers: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._moving: dict[str, set[str]] = {}
+        """By channel, the deployments whose cards would show more progress."""
         self._edited: dict[tuple[str, str], datetime] = {}
         self._away: dict[str, int] = {}
         self._not_before: dict[str, datetime] = {}
@@ -59,6 +64,11 @@ class Notifier:
     def kick(self) -> None:
         """Look now. Called by a commit, and by the job `post_status_changes`."""
         self._woken.set()
+
+    def progressed(self, d: Deployment) -> None:
+        """Something of `d` goes on that only its card shows: draw it anew, as often as a card may be edited."""
+        self._moving.setdefault(d.home, set()).add(d.key)
+        self._start(d.home)
 
     def channel_of(self, address: str) -> Channel | None:
         return self._channels.get(address.partition(":")[0])
@@ -139,7 +149,7 @@ class Notifier:
             self._away.pop(address, None)
         except ChannelGone as gone:
             log.warning("channel parked", channel=address, why=str(gone))
-            await self._store.park(address, str(gone), None)
+            await self._store.park(address, str(gone), self._clock.now() + _PARKED)
         except ChannelDown as down:
             count = self._away[address] = self._away.get(address, -1) + 1
             wait = down.retry_after or _PATIENCE[min(count, len(_PATIENCE) - 1)]
@@ -167,6 +177,10 @@ class Notifier:
                 self._later(wait)
             else:
                 await self._show(channel, row)
+        for key in self._moving.pop(address, ()):
+            card = await self._store.card(address, key)
+            if card is not None and card.reference is not None and self._wait_for(card) <= 0:
+                await self._show(channel, card)
 
     async def _show(self, channel: Channel, row: CardRow) -> str | None:
         """Draw it as it is now, and give the message's reference; None where there is no such deployment."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.gather import Gatherer
 from core.cards import Card
+from core.state import Deployment
 from core.views.deployment import Progress, deployment_card
 
 
@@ -14,7 +15,7 @@ class Viewer:
         self._gather = gatherer
         self._zone = zone
         self._progress: dict[str, Progress] = {}
-        self._listeners: list[Callable[[str, Progress], None]] = []
+        self._listeners: list[Callable[[Deployment], None]] = []
 
     async def card(self, key: str) -> tuple[Card, int] | None:
         """The card, and the version of the deployment that it shows. None where there is no such deployment."""
@@ -23,15 +24,15 @@ class Viewer:
             return None
         return deployment_card(facts.deployment, facts, self._zone, self._progress.get(key)), facts.deployment.version
 
-    def progressed(self, key: str, what: str, done: int, total: int) -> None:
+    def progressed(self, d: Deployment, what: str, done: int, total: int) -> None:
         """An upload goes on; it is forgotten once it is whole."""
-        progress = Progress(what, done, total)
         if done >= total:
-            self._progress.pop(key, None)
+            self._progress.pop(d.key, None)
         else:
-            self._progress[key] = progress
+            self._progress[d.key] = Progress(what, done, total)
         for listener in self._listeners:
-            listener(key, progress)
+            listener(d)
 
-    def listen(self, listener: Callable[[str, Progress], None]) -> None:
+    def listen(self, listener: Callable[[Deployment], None]) -> None:
+        """Have `listener` told of each deployment whose card would show more progress now."""
         self._listeners.append(listener)

@@ -138,8 +138,8 @@ class Workflow(Section):
     """How many different people must approve."""
     quorum_by_component: dict[Name, Positive] = {}
     """Another quorum for single components, like { api = 2 }."""
-    max_failed_mainframes: Count = 1
-    """A distribution with more failed mainframes than this is held, and a person is asked."""
+    max_failed_mainframes: Positive = 1
+    """A distribution with this many failed mainframes is held, and a person is asked."""
     max_active_per_person: Positive = 10
     """How many deployments of one person may be under way."""
     max_commands_per_minute: Positive = 30
