@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -19,7 +18,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from adapters.playground import drawing
-from adapters.playground.desk import LONGEST, Desk, Spoken
+from adapters.playground.bodies import (
+    BegunBody,
+    FieldBody,
+    FormBody,
+    LinkBody,
+    Refused,
+    SaidBody,
+    ShareBody,
+    read,
+)
+from adapters.playground.desk import Desk, Spoken
 from adapters.playground.gate import Gate, Keys, refusal
 from adapters.playground.lookout import Lookout, View
 from adapters.playground.personas import Persona, personas_of
@@ -31,7 +40,6 @@ from core.ports import Clock, Door, People
 log = structlog.get_logger("ashat.playground")
 
 PAGE = Path(__file__).parent / "page"
-_BODY_BYTES = 32 * 1024
 _STREAMS = 32
 """Readers at once. A browser opens six connections to one address at most."""
 _SILENCE = 15.0
@@ -53,66 +61,6 @@ class Parts:
     allows: Callable[[str], bool]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
-_Delivery = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
-_Text = Annotated[str, StringConstraints(max_length=LONGEST)]
-
-
-class _Link(_Body):
-    token: _Text
-
-
-class _SeenBody(_Body):
-    attempt: Annotated[int, Field(ge=1)]
-    digest: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
-    run: Annotated[int, Field(ge=0)]
-
-
-class _Said(_Body):
-    speaker: _Id
-    delivery: _Delivery
-    text: _Text
-    seen: _SeenBody | None = None
-    reason: _Text = ""
-
-
-class _Filled(_Body):
-    speaker: _Id
-    delivery: _Delivery
-    command: _Text
-    fields: Annotated[dict[_Id, _Text | Annotated[list[_Text], Field(max_length=50)]], Field(max_length=20)]
-
-
-class _Field(_Body):
-    command: _Text
-    field: _Id
-    value: _Text
-
-
-class _Begun(_Body):
-    speaker: _Id
-    text: _Text
-    every: bool = False
-
-
-class _Shared(_Body):
-    speaker: _Id
-    number: int
-
-
-Model = TypeVar("Model", bound=_Body)
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, problem: str) -> None:
-        super().__init__(problem)
-        self.response = refusal(status, problem)
-
-
 class Site:
     """The application. `app` is what a server serves; `close` ends its streams."""
 
@@ -128,7 +76,7 @@ class Site:
         self._closing = False
         files = _files()
         routes = [Route(path, _file(*content)) for path, content in files.items()]
-        inner = Starlette(routes=[*routes, *self._routes()], exception_handlers={_Refused: _refused})
+        inner = Starlette(routes=[*routes, *self._routes()], exception_handlers={Refused: _refused, Exception: _fault})
         self.app: ASGIApp = Gate(inner, addresses, keys, cookie, (*files, "/session"))
 
     def close(self) -> None:
@@ -150,45 +98,45 @@ class Site:
 
     async def _session(self, request: Request) -> Response:
         """A first visit: the token of the printed link, for a cookie that no other site can use or read."""
-        link = await _read(request, _Link, self._asking)
+        link = await read(request, LinkBody, self._asking)
         if not self._keys.opens(link.token):
-            raise _Refused(401, "This link is of another run; open the one that was printed last.")
+            raise Refused(401, "This link is of another run; open the one that was printed last.")
         response = Response(status_code=204)
         response.set_cookie(self._cookie, self._keys.session, httponly=True, samesite="strict")
         return response
 
     async def _say(self, request: Request) -> Response:
-        said = await _read(request, _Said, self._saying)
+        said = await read(request, SaidBody, self._saying)
         seen = Seen(said.seen.attempt, said.seen.digest, said.seen.run) if said.seen else None
         await self._desk.say(self._persona(said.speaker), Spoken(said.delivery, said.text, seen, said.reason))
         return JSONResponse({})
 
     async def _form(self, request: Request) -> Response:
-        filled = await _read(request, _Filled, self._saying)
+        filled = await read(request, FormBody, self._saying)
         fields: Mapping[str, str | Sequence[str]] = filled.fields
         problem = await self._desk.fill_in(self._persona(filled.speaker), filled.delivery, filled.command, fields)
         return JSONResponse({"problem": problem})
 
     async def _check(self, request: Request) -> Response:
-        field = await _read(request, _Field, self._asking)
+        field = await read(request, FieldBody, self._asking)
         return JSONResponse({"problem": self._desk.problem(field.command, field.field, field.value)})
 
     async def _complete(self, request: Request) -> Response:
-        begun = await _read(request, _Begun, self._asking)
+        begun = await read(request, BegunBody, self._asking)
         words = await self._desk.completions(self._persona(begun.speaker), begun.text, every=begun.every)
         return JSONResponse({"words": list(words)})
 
     async def _share(self, request: Request) -> Response:
-        shared = await _read(request, _Shared, self._saying)
+        shared = await read(request, ShareBody, self._saying)
         persona = self._persona(shared.speaker)
         if not persona.may_look or not self._parts.room.share(shared.number, persona.id, persona.name):
-            raise _Refused(404, "There is no such answer to share.")
+            raise Refused(404, "There is no such answer to share.")
         return JSONResponse({})
 
     def _persona(self, id_: str) -> Persona:
         found = next((one for one in personas_of(self._parts.people) if one.id == id_), None)
         if found is None:
-            raise _Refused(404, "There is nobody of that name to speak as.")
+            raise Refused(404, "There is nobody of that name to speak as.")
         return found
 
     # -- the stream ----------------------------------------------------------------------------------------------------
@@ -198,9 +146,9 @@ class Site:
         persona = self._persona(request.query_params.get("as", ""))
         after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
         if not (after.isascii() and after.isdecimal() and len(after) < 16):
-            raise _Refused(400, "`after` is the number of the last change that was read.")
+            raise Refused(400, "`after` is the number of the last change that was read.")
         if self._streams >= _STREAMS:
-            raise _Refused(503, "Too many pages are open; close some of them.")
+            raise Refused(503, "Too many pages are open; close some of them.")
         return StreamingResponse(self._stream(persona, int(after)), media_type="text/event-stream")
 
     async def _stream(self, persona: Persona, after: int) -> AsyncIterator[str]:
@@ -253,26 +201,14 @@ async def _is_set(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-async def _read(request: Request, model: type[Model], bucket: Bucket) -> Model:
-    """The body, where it is small, as agreed, and not one too many."""
-    if not bucket.take():
-        raise _Refused(429, "That was too fast; wait a moment, and try again.")
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > _BODY_BYTES:
-            raise _Refused(413, f"That is too long; at most {LONGEST} characters fit.")
-    try:
-        return model.model_validate_json(bytes(data))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the message"
-        raise _Refused(400, f"{where}: {first['msg']}") from error
-
-
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, _Refused)
+    assert isinstance(error, Refused)
     return error.response
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """What nobody foresaw; the server logs the whole story."""
+    return refusal(500, "Our fault; the bot's log has the story. What you sent may have been done: `deploy status`")
 
 
 def _files() -> dict[str, tuple[bytes, str]]:

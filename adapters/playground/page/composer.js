@@ -85,7 +85,23 @@ export class Composer {
     const begun = text.match(/\S*$/)[0];
     this.words = words.filter((word) => word !== begun);
     this.active = -1;
-    this.list.replaceChildren(...this.words.map((word, index) => make("li", { role: "option", id: `word-${index}`, "aria-selected": "false", onmousedown: (event) => { event.preventDefault(); this.take(index); } }, word)));
+    this.list.replaceChildren(
+      ...this.words.map((word, index) =>
+        make(
+          "li",
+          {
+            role: "option",
+            id: `word-${index}`,
+            "aria-selected": "false",
+            onmousedown: (event) => {
+              event.preventDefault();
+              this.take(index);
+            },
+          },
+          word,
+        ),
+      ),
+    );
     this.list.hidden = !this.words.length;
     this.text.setAttribute("aria-expanded", String(!this.list.hidden));
     this.text.removeAttribute("aria-activedescendant");
@@ -98,7 +114,9 @@ export class Composer {
   }
 
   key(event) {
-    const act = { Tab: this.tab, ArrowUp: this.up, ArrowDown: this.down, Escape: this.escape, Enter: this.enter }[event.key];
+    const act = { Tab: this.tab, ArrowUp: this.up, ArrowDown: this.down, Escape: this.escape, Enter: this.enter }[
+      event.key
+    ];
     if (act && !event.shiftKey && !event.isComposing && act.call(this)) event.preventDefault();
   }
 

@@ -11,7 +11,14 @@ function open(title, content, { label, style = "primary", act }) {
   const problem = make("p.problem", { role: "alert" });
   const go = make(`button.${style}`, { type: "submit" }, label);
   const back = make("button", { type: "button", onclick: () => dialog.close() }, "Back");
-  const form = make("form", { novalidate: true }, make("h2", { id }, title), content, problem, make("div.choices", {}, back, go));
+  const form = make(
+    "form",
+    { novalidate: true },
+    make("h2", { id }, title),
+    content,
+    problem,
+    make("div.choices", {}, back, go),
+  );
   const dialog = make("dialog", { "aria-labelledby": id }, form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -57,7 +64,9 @@ function field(command, { name, label, hint, element }) {
   element.setAttribute("aria-describedby", problem.id);
   element.name = name;
   element.addEventListener("change", async () => {
-    const values = element.value.split(name === "tasks" ? "\n" : "\0").filter((value, index) => value.trim() || index === 0);
+    const values = element.value
+      .split(name === "tasks" ? "\n" : "\0")
+      .filter((value, index) => value.trim() || index === 0);
     const found = await Promise.all(values.map((value) => check(command, name, value)));
     problem.textContent = found.find(Boolean) ?? "";
     element.setAttribute("aria-invalid", problem.textContent ? "true" : "false");
@@ -76,10 +85,20 @@ export async function newDeployment(speaker, wanted = "") {
   const updates = await complete(speaker, "push ", true);
   const options = updates.map((id) => make("option", { value: id, selected: id === wanted }, id));
   const fields = [
-    { name: "id", label: "Update", hint: "what ALPHA holds now, the newest first", element: make("select", {}, options) },
+    {
+      name: "id",
+      label: "Update",
+      hint: "what ALPHA holds now, the newest first",
+      element: make("select", {}, options),
+    },
     { name: "description", label: "Description", hint: "what changes", element: make("input", { maxlength: 500 }) },
     { name: "info", label: "More information (optional)", element: make("textarea", { rows: 2, maxlength: 2000 }) },
-    { name: "tasks", label: "Linked tasks (optional)", hint: "one on each line", element: make("textarea", { rows: 2 }) },
+    {
+      name: "tasks",
+      label: "Linked tasks (optional)",
+      hint: "one on each line",
+      element: make("textarea", { rows: 2 }),
+    },
   ];
   const empty = updates.length === 0 && make("p", {}, "ALPHA holds no updates yet.");
   open("New deployment", [empty, fields.map((one) => field("push", one))], {
@@ -91,7 +110,11 @@ export async function newDeployment(speaker, wanted = "") {
 /** Questions that the bot asks. */
 export function form(speaker, { title, command, fields }) {
   const inputs = fields.map(({ name, label, required }) =>
-    field(command, { name, label: required ? label : `${label} (optional)`, element: make("input", { maxlength: 2000 }) }),
+    field(command, {
+      name,
+      label: required ? label : `${label} (optional)`,
+      element: make("input", { maxlength: 2000 }),
+    }),
   );
   open(title, inputs, { label: "Send", act: (sent) => fillIn(speaker, command, values(sent)) });
 }
@@ -105,9 +128,18 @@ export function help() {
     ["Alt+1 … Alt+9", "speak as somebody else"],
     ["Alt+N", "new deployment"],
   ];
-  const keys = make("dl", {}, rows.map(([key, what]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, what)]));
+  const keys = make(
+    "dl",
+    {},
+    rows.map(([key, what]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, what)]),
+  );
   const content = [
-    make("p", {}, "You are everybody here: choose at the top who speaks. Whoever pushed an update cannot approve it, so somebody else has to. Answers are seen by the speaker alone; cards are seen by all, and change as things happen."),
+    make(
+      "p",
+      {},
+      "You are everybody here: choose at the top who speaks. Whoever pushed an update cannot approve it, so somebody " +
+        "else has to. Answers are seen by the speaker alone; cards are seen by all, and change as things happen.",
+    ),
     make("p", {}, worded("All commands: `deploy help`. A way to begin: `deploy status`, then New deployment.")),
     keys,
   ];

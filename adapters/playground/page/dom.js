@@ -10,7 +10,9 @@ export function make(kind, properties = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== false && child !== null && child !== undefined));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== false && child !== null && child !== undefined),
+  );
   return element;
 }
 

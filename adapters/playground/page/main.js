@@ -101,30 +101,52 @@ function refresh() {
     const panel = byId(name);
     const none = loaded && !panel.querySelector(".messages").childElementCount;
     const place = panel.querySelector(".empty");
-    if (!none || place.dataset.words !== words) place.replaceChildren(...(none ? words.split("\n").map((line) => make("p", {}, worded(line))) : []));
+    if (!none || place.dataset.words !== words)
+      place.replaceChildren(...(none ? words.split("\n").map((line) => make("p", {}, worded(line))) : []));
     place.dataset.words = none ? words : "";
   }
 }
 
 function empty() {
   const room = mayLook
-    ? "Nothing is here yet.\nTry `deploy status`, or start with New deployment. Cards come here, and change as things happen."
+    ? "Nothing is here yet.\nTry `deploy status`, or start with New deployment: its card comes here, and changes as it goes."
     : "You have no role, so this channel shows you nothing.\nTry `deploy whoami`, or speak as somebody else.";
-  return { room, direct: "No direct messages yet.\nAshat writes here when it needs you, or when something of yours is done." };
+  return {
+    room,
+    direct: "No direct messages yet.\nAshat writes here when it needs you, or when something of yours is done.",
+  };
 }
 
 for (const name of TABS) {
   byId(`tab-${name}`).addEventListener("click", () => select(name));
   byId(`tab-${name}`).addEventListener("keydown", (event) => {
-    if (event.key === "ArrowLeft" || event.key === "ArrowRight") select(TABS.find((one) => one !== name), { focus: true });
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight")
+      select(
+        TABS.find((one) => one !== name),
+        { focus: true },
+      );
   });
 }
 
 // -- what is often used ------------------------------------------------------------------------------------------
 
 const quick = document.querySelector("#composer .quick");
-quick.append(make("button.primary", { type: "button", id: "new", "aria-haspopup": "dialog", onclick: () => push() }, "New deployment"));
-quick.append(...QUICK.map((word) => make("button", { type: "button", onclick: () => say(speaker(), `deploy ${word}`).catch((error) => complain(error.message)) }, word)));
+quick.append(
+  make(
+    "button.primary",
+    { type: "button", id: "new", "aria-haspopup": "dialog", onclick: () => push() },
+    "New deployment",
+  ),
+);
+quick.append(
+  ...QUICK.map((word) =>
+    make(
+      "button",
+      { type: "button", onclick: () => say(speaker(), `deploy ${word}`).catch((error) => complain(error.message)) },
+      word,
+    ),
+  ),
+);
 byId("help").addEventListener("click", help);
 document.addEventListener("keydown", (event) => {
   if (!event.altKey || event.code !== "KeyN") return;

@@ -11,7 +11,17 @@ function bar(line) {
   const full = Math.round(line.cells * CELLS);
   const cells = Array.from({ length: CELLS }, (_, index) => make(index < full ? "i.full" : "i"));
   const percent = Math.round(line.share * 100);
-  const drawn = make("span.bar", { role: "progressbar", "aria-label": line.text, "aria-valuenow": percent, "aria-valuemin": 0, "aria-valuemax": 100 }, cells);
+  const drawn = make(
+    "span.bar",
+    {
+      role: "progressbar",
+      "aria-label": line.text,
+      "aria-valuenow": percent,
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+    },
+    cells,
+  );
   return make("p.progress", {}, make("span", {}, line.text), drawn, make("span", {}, line.after));
 }
 
@@ -46,13 +56,23 @@ export class Messages {
   put(message, loaded) {
     const before = this.known.get(message.reference);
     this.known.set(message.reference, message);
-    if (message.kind === "reply") this.put_reply(message);
+    if (message.kind === "reply") this.putReply(message);
     if (message.kind !== "reply" || message.broadcast) this.show(message);
-    if (loaded && (!before || before.card.title !== message.card.title) && message.kind !== "said") announce(message.card.summary);
+    if (message.kind === "card" && !before)
+      this.repliesOf(message)
+        .filter((one) => one.broadcast)
+        .forEach((one) => this.show(one));
+    if (loaded && (!before || before.card.title !== message.card.title) && message.kind !== "said")
+      announce(message.card.summary);
   }
 
-  put_reply(message) {
-    const replies = this.threads.get(message.thread) ?? [];
+  /** A reply may be there before its card: cards change, and what changed last comes last. */
+  repliesOf(card) {
+    return this.threads.get(card.reference) ?? [];
+  }
+
+  putReply(message) {
+    const replies = this.repliesOf({ reference: message.thread });
     this.threads.set(message.thread, [...replies.filter((one) => one.reference !== message.reference), message]);
     const card = this.known.get(message.thread);
     if (card) this.show(card);
@@ -78,14 +98,25 @@ export class Messages {
   draw(message) {
     const marks = { "data-reference": message.reference, "data-number": message.number };
     if (message.kind === "said") {
-      return make("li.said", marks, make("span.unseen", {}, "You said: "), make("code", {}, message.card.title), stamp(message.at));
+      return make(
+        "li.said",
+        marks,
+        make("span.unseen", {}, "You said: "),
+        make("code", {}, message.card.title),
+        stamp(message.at),
+      );
     }
     const { card } = message;
     const refused = ["refused", "usage", "failed"].includes(message.outcome);
     const head = make("header", {}, make("h3", {}, worded(card.title)), stamp(message.at));
     return make(
-      `li.message.${message.kind}.${refused ? "refused" : card.tone}`, marks,
-      this.label(message), head, card.lines.map(drawn), this.buttons(message), this.thread(message),
+      `li.message.${message.kind}.${refused ? "refused" : card.tone}`,
+      marks,
+      this.label(message),
+      head,
+      card.lines.map(drawn),
+      this.buttons(message),
+      this.thread(message),
     );
   }
 
@@ -94,14 +125,30 @@ export class Messages {
     if (alone) return make("p.label", {}, "Only you can see this");
     if (message.by) return make("p.label", {}, `Shared by ${message.by}`);
     const card = message.thread && this.known.get(message.thread);
-    return card ? make("p.label", {}, `From the thread of ${card.card.title}`) : null;
+    const name = card && card.card.title.match(/: ([^,]+)/)?.[1];
+    return name ? make("p.label", {}, `From the thread of ${name}`) : null;
   }
 
   buttons(message) {
     const made = message.card.buttons.map((button) =>
-      make(`button.${button.style}`, { type: "button", "aria-label": `${button.label} ${button.command.split(" ").slice(1).join(" ")}`, onclick: (event) => this.press(button, event.currentTarget) }, button.label),
+      make(
+        `button.${button.style}`,
+        {
+          type: "button",
+          "aria-label": `${button.label} ${button.command.split(" ").slice(1).join(" ")}`,
+          onclick: (event) => this.press(button, event.currentTarget),
+        },
+        button.label,
+      ),
     );
-    if (message.shareable) made.push(make("button", { type: "button", onclick: () => this.attempt(() => share(this.speaker(), message.number)) }, "Share in channel"));
+    if (message.shareable)
+      made.push(
+        make(
+          "button",
+          { type: "button", onclick: () => this.attempt(() => share(this.speaker(), message.number)) },
+          "Share in channel",
+        ),
+      );
     return made.length ? make("div.buttons", {}, made) : null;
   }
 
@@ -121,14 +168,31 @@ export class Messages {
   }
 
   thread(message) {
-    const replies = this.threads.get(message.reference);
-    if (message.kind !== "card" || !replies) return null;
+    const replies = this.repliesOf(message);
+    if (message.kind !== "card" || !replies.length) return null;
     const open = this.open.has(message.reference);
     const count = replies.length === 1 ? "1 reply" : `${replies.length} replies`;
-    const toggle = make("button.toggle", { type: "button", "aria-expanded": String(open), onclick: () => this.toggle(message) }, count);
+    const toggle = make(
+      "button.toggle",
+      { type: "button", "aria-expanded": String(open), onclick: () => this.toggle(message) },
+      count,
+    );
     const last = replies.at(-1).card.title;
-    const rows = replies.map((one) => make(`li.${one.card.tone}`, {}, make("header", {}, make("h4", {}, worded(one.card.title)), stamp(one.at)), one.card.lines.map(drawn), this.buttons(one)));
-    return make("section.thread", { "aria-label": "Thread" }, make("p", {}, toggle, open ? null : make("span.last", {}, `last: ${last}`)), open && make("ol", {}, rows));
+    const rows = replies.map((one) =>
+      make(
+        `li.${one.card.tone}`,
+        {},
+        make("header", {}, make("h4", {}, worded(one.card.title)), stamp(one.at)),
+        one.card.lines.map(drawn),
+        this.buttons(one),
+      ),
+    );
+    return make(
+      "section.thread",
+      { "aria-label": "Thread" },
+      make("p", {}, toggle, open ? null : make("span.last", {}, `last: ${last}`)),
+      open && make("ol", {}, rows),
+    );
   }
 
   toggle(message) {

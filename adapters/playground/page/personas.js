@@ -53,15 +53,31 @@ export class Personas {
     this.root.querySelectorAll("label").forEach((label) => label.remove());
     people.forEach((person) => {
       const roles = person.roles.filter((role) => role !== "viewer").join(", ") || person.roles[0] || "no role";
-      const radio = make("input", { type: "radio", name: "speaker", value: person.id, onchange: () => this.choose(person.id) });
+      const radio = make("input", {
+        type: "radio",
+        name: "speaker",
+        value: person.id,
+        onchange: () => this.choose(person.id),
+      });
       radio.checked = person.id === this.speaker;
-      this.root.append(make("label", {}, radio, make("span.name", {}, person.name), make("span.roles", {}, roles), make("span.badge", { hidden: true })));
+      this.root.append(
+        make(
+          "label",
+          {},
+          radio,
+          make("span.name", {}, person.name),
+          make("span.roles", {}, roles),
+          make("span.badge", { hidden: true }),
+        ),
+      );
     });
   }
 
   badges() {
     this.people.forEach((person) => {
-      const badge = this.root.querySelector(`input[value="${CSS.escape(person.id)}"]`)?.parentElement.querySelector(".badge");
+      const badge = this.root
+        .querySelector(`input[value="${CSS.escape(person.id)}"]`)
+        ?.parentElement.querySelector(".badge");
       const unread = this.unread(person);
       if (!badge) return;
       badge.hidden = unread === 0;
@@ -71,7 +87,8 @@ export class Personas {
   }
 
   key(event) {
-    const person = event.altKey && !event.ctrlKey && /^Digit[1-9]$/.test(event.code) && this.people[Number(event.code.slice(5)) - 1];
+    const person =
+      event.altKey && !event.ctrlKey && /^Digit[1-9]$/.test(event.code) && this.people[Number(event.code.slice(5)) - 1];
     if (!person) return;
     event.preventDefault();
     this.choose(person.id);

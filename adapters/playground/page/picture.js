@@ -29,9 +29,18 @@ export class Picture {
       this.way(going("staging")),
       this.place(picture.public),
       this.way(going("production")),
-      make("div.omegas", {}, picture.omegas.map((place) => this.place(place))),
+      make(
+        "div.omegas",
+        {},
+        picture.omegas.map((place) => this.place(place)),
+      ),
       picture.mainframes.length > 0 && this.way([]),
-      picture.mainframes.length > 0 && make("section.fleet", { "aria-label": "Mainframes" }, picture.mainframes.map((place) => this.place(place))),
+      picture.mainframes.length > 0 &&
+        make(
+          "section.fleet",
+          { "aria-label": "Mainframes" },
+          picture.mainframes.map((place) => this.place(place)),
+        ),
     );
     this.fly();
     if (held) this.root.querySelector(`[data-chip="${CSS.escape(held)}"] :is(a, button)`)?.focus();
@@ -47,19 +56,39 @@ export class Picture {
     const about = make("p.about", {}, place.about);
     const hint = place.hint && make("p", {}, worded(`\`${place.hint}\``));
     const rows = place.running.map((one) => this.release(place, one, offers));
-    const list = rows.length ? make("ul", {}, rows) : !hint && make("p.none", {}, place.tone === "bad" ? "" : "Nothing yet");
-    return make(`section.place.${place.tone}`, { "data-place": place.key, "aria-label": place.title }, make("header", {}, title, about), hint, list);
+    const list = rows.length
+      ? make("ul", {}, rows)
+      : !hint && make("p.none", {}, place.tone === "bad" ? "" : "Nothing yet");
+    return make(
+      `section.place.${place.tone}`,
+      { "data-place": place.key, "aria-label": place.title },
+      make("header", {}, title, about),
+      hint,
+      list,
+    );
   }
 
   release(place, one, offers) {
     const chip = `${place.key} ${one.component} ${one.release}`;
     const name = offers
-      ? make("button.code", { type: "button", title: `Push ${one.release}`, onclick: () => this.push(one.release) }, one.release)
-      : one.url ? link(one.url, one.release) : make("span", {}, one.release);
+      ? make(
+          "button.code",
+          { type: "button", title: `Push ${one.release}`, onclick: () => this.push(one.release) },
+          one.release,
+        )
+      : one.url
+        ? link(one.url, one.release)
+        : make("span", {}, one.release);
     const tag = one.component && make(`span.tag`, { "data-component": one.component }, one.component);
     const kind = one.slot ? "slot · " : place.key === "public" ? "baseline · " : "";
     const status = one.status && make(`span.status.${one.tone}`, {}, kind + one.status);
-    return make(one.slot ? "li.slot" : "li", { "data-chip": chip, "data-release": one.release }, tag, make("span.name", {}, name), status);
+    return make(
+      one.slot ? "li.slot" : "li",
+      { "data-chip": chip, "data-release": one.release },
+      tag,
+      make("span.name", {}, name),
+      status,
+    );
   }
 
   /** Those that were not there before come from where they were. The first picture stands still. */
@@ -76,15 +105,25 @@ export class Picture {
     const origin = BEFORE[sort(chip.closest("[data-place]").dataset.place)];
     const from = [...this.root.querySelectorAll("[data-place]")].find((place) => sort(place.dataset.place) === origin);
     if (!from) return;
-    const start = (from.querySelector(`[data-release="${CSS.escape(chip.dataset.release)}"]`) ?? from).getBoundingClientRect();
+    const start = (
+      from.querySelector(`[data-release="${CSS.escape(chip.dataset.release)}"]`) ?? from
+    ).getBoundingClientRect();
     const end = chip.getBoundingClientRect();
     const flying = make("div.flying", { "aria-hidden": "true" }, chip.dataset.release);
     document.body.append(flying);
     const at = (box) => `translate(${box.left + 8}px, ${box.top}px)`;
     const moved = flying.animate(
-      [{ transform: at(start), opacity: 0 }, { opacity: 1, offset: 0.15 }, { opacity: 1, offset: 0.85 }, { transform: at(end), opacity: 0 }],
+      [
+        { transform: at(start), opacity: 0 },
+        { opacity: 1, offset: 0.15 },
+        { opacity: 1, offset: 0.85 },
+        { transform: at(end), opacity: 0 },
+      ],
       { duration: FLIGHT, easing: "cubic-bezier(.4, 0, .2, 1)" },
     );
-    moved.finished.then(() => flying.remove(), () => flying.remove());
+    moved.finished.then(
+      () => flying.remove(),
+      () => flying.remove(),
+    );
   }
 }

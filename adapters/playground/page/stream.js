@@ -5,7 +5,7 @@ const LONGEST_WAIT = 8000;
 const SILENCE = 40_000; // the bot says something every 15 seconds
 
 export class Stream {
-  /** `heard(name, data)` gets each event; `state("open" | "away" | "ended", sentence)` what became of the connection. */
+  /** `heard(name, data)` gets each event; `state(name, sentence)` is told "open", "away" or "ended". */
   constructor(heard, state) {
     this.heard = heard;
     this.state = state;

@@ -314,3 +314,17 @@ async def test_servers_are_asked_only_while_a_page_is_open(client: httpx.AsyncCl
     if left := looks():
         await asyncio.wait(left, timeout=20)
     assert not looks()
+
+
+async def test_a_fault_of_ours_is_said_without_its_story(
+    here: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the inside story")
+
+    monkeypatch.setattr(here.room, "said", broken)
+    answer = await client.post("/say", json=said("deploy status"))
+    assert answer.status_code == 500
+    assert answer.json()["problem"].startswith("Our fault")
+    assert "content-security-policy" in answer.headers
+    assert "the inside story" in caplog.text
