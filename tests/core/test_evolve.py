@@ -169,3 +169,35 @@ def test_a_mainframe_is_late_only_where_nothing_held_it() -> None:
     making.now += late
     making.then(e.Resumed(2), by=BO.id)
     assert conclude(fleet(m1="waiting"), making.facts()) == ()
+
+
+def ended(run: int, **states: str) -> ChecksSeen:
+    names = {"health": "Health Check", "modules": "Module Load Test", "security": "Security Scan"}
+    found = tuple(e.CheckFinished(run, names[name], state) for name, state in states.items())  # type: ignore[arg-type] # literals
+    return ChecksSeen(run, found)
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (ended(1, health="passed", modules="passed", security="passed"), "VerificationPassed"),
+        (ended(1, health="passed", modules="skipped", security="not_applicable"), "VerificationPassed"),
+        (ended(1, health="passed", modules="passed", security="timed_out"), "VerificationFailed"),
+        (ended(1, health="skipped", modules="skipped", security="not_applicable"), "VerificationFailed"),
+        (ended(1, health="passed", modules="passed"), "CheckFinished"),
+        (ended(2, health="passed", modules="passed", security="passed"), "OutcomeStale"),
+    ],
+)
+def test_a_verdict_needs_every_check_and_one_that_passed(seen: ChecksSeen, verdict: str) -> None:
+    assert kinds(conclude(seen, in_stage("verifying").facts()))[-1] == verdict
+
+
+@pytest.mark.parametrize("state", ["skipped", "not_applicable", "failed"])
+def test_a_minimum_check_must_have_run_and_passed(state: str) -> None:
+    making = in_stage("staged")
+    making.policy = replace(POLICY, minimum_checks={"main": ("security",)})
+    verdict = decide(c.Verify("v1"), making.facts(ALICE))
+    assert isinstance(verdict, Decided)
+    making.then(*verdict.events, by=ALICE.id)  # type: ignore[arg-type] # all of one deployment
+    last = conclude(ended(1, health="passed", modules="passed", security=state), making.facts())[-1]
+    assert last == e.VerificationFailed(1, ("Security Scan",))

@@ -11,7 +11,7 @@ import pytest
 from core import commands as c
 from core.events import Approved, Event, LaneTaken, ServerConfigured, Voted, VotesFell
 from core.facts import Decided
-from core.policy import Covers, Policy, approvers, gates, names
+from core.policy import Covers, Policy, approvers, gates, names, votes_that_count
 from core.stages import Stage
 from core.state import ManifestFacts, Vote
 from core.workflow import decide
@@ -332,3 +332,14 @@ def test_the_words_of_a_vote_name_what_it_would_undo() -> None:
     live(world, "v1")
     says = world.done(BO, c.Approve("v2"))
     assert says[1] == "OMEGA eu: v1 → v2; would undo v1; irreversible"
+
+
+def test_the_vote_of_the_pusher_stops_counting_with_the_setting_that_allowed_it() -> None:
+    making = in_stage("awaiting_approval").vote(ALICE, BO)
+    facts = making.facts()
+
+    def counted(policy: Policy) -> tuple[str, ...]:
+        return votes_that_count(making.deployment, making.lane, (), facts.regions, EVERYBODY, policy)
+
+    assert counted(replace(POLICY, own_push=True)) == ("alice", "bo")
+    assert counted(POLICY) == ("bo",)

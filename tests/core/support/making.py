@@ -70,7 +70,7 @@ class Making:
         return self.staged().run(1)
 
     def run(self, number: int) -> Making:
-        checks = tuple(Check(rule.name, rule.kind, rule.timeout) for rule in self.policy.checks)
+        checks = tuple(Check(rule.name, rule.kind, rule.timeout, required=False) for rule in self.policy.checks)
         deadline = self.now + timedelta(seconds=self.policy.verification_timeout)
         started = e.VerificationStarted(number, f"nonce-of-run-{number}", DIGEST, deadline, checks)
         return self.then(started, by=ALICE.id)
