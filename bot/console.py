@@ -34,6 +34,9 @@ class Paper(Protocol):
     def tell(self, *lines: str) -> None: ...
 
 
+CONSOLE_ROLES = "this console, whose speakers hold every role"
+
+
 class Speakers:
     """People whom the terminal takes at their word: `@name` is enough. For data that is nobody else's."""
 
@@ -57,7 +60,8 @@ class Speakers:
     def _new(self, name: str) -> Person | None:
         if not self._newcomers:
             return None
-        person = self._people[name] = Person(name, name, self._newcomers, time_zone=self._zone)
+        person = Person(name, name, self._newcomers, time_zone=self._zone, roles_from=CONSOLE_ROLES)
+        self._people[name] = person
         return person
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot import keys
-from bot.console import EVERY_ROLE, Speakers
+from bot.console import CONSOLE_ROLES, EVERY_ROLE, Speakers
 from bot.settings import Settings, SettingsError, load, sqlite_file
 from bot.zone import local_zone
 from core.people import Account, Person
@@ -80,4 +80,4 @@ def _me() -> Person:
         name = getpass.getuser()
     except (KeyError, OSError):  # a user without a name (Python 3.13 raises OSError)
         name = f"user-{os.getuid()}"
-    return Person(name, name, EVERY_ROLE, accounts=(Account("shell", str(os.getuid())),))
+    return Person(name, name, EVERY_ROLE, accounts=(Account("shell", str(os.getuid())),), roles_from=CONSOLE_ROLES)

@@ -28,6 +28,8 @@ class Person:
     accounts: tuple[Account, ...] = ()
     time_zone: str = "UTC"
     shared: bool = False
+    roles_from: str = ""
+    """Where the roles come from, where that is not the settings' entry of this person."""
 
 
 def with_viewing(roles: Iterable[Role]) -> frozenset[Role]:

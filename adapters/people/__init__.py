@@ -52,4 +52,11 @@ class SettingsPeople:
         if not self._unlisted or account in self._by_account:
             return None
         label = f"{account.platform}:{account.id}"
-        return Person(label, label, self._unlisted, accounts=(account,), time_zone=self._time_zone)
+        return Person(
+            label,
+            label,
+            self._unlisted,
+            accounts=(account,),
+            time_zone=self._time_zone,
+            roles_from="the settings, [roles]",
+        )

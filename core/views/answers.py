@@ -278,11 +278,12 @@ def whoami(person: Person, platform: str, facts: Facts) -> Card:
     allowed = [spec.name for spec in SPECS if may(person, spec)]
     denied = [spec for spec in SPECS if not may(person, spec)]
     ask = [f"{spec.name}: ask {names(who_may(facts.people, spec))}" for spec in denied]
+    origin = person.roles_from or f"the settings, [people.{person.id}]"
     accounts = ", ".join(f"{account.platform} {account.id}" for account in person.accounts)
     return Card(
         f"You are {person.name}, on {platform}.",
         (
-            f"Roles: {', '.join(sorted(person.roles))} (from the settings, [people.{person.id}])",
+            f"Roles: {', '.join(sorted(person.roles))} (from {origin})",
             f"Accounts: {accounts}" if accounts else "No accounts",
             f"You may: {', '.join(allowed)}",
             *ask,
