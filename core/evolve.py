@@ -38,7 +38,10 @@ def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by
     after = _after(before, event, at, by)
     if not connected(before.stage, after.stage):
         raise ValueError(f"{e.kind(event)} would lead from {before.stage} to {after.stage}: no such way in the table")
-    return replace(after, stage_since=at) if after.stage is not before.stage else after
+    if after.stage is before.stage:
+        return after
+    asked = (at - before.stage_since).total_seconds() if before.stage is Stage.AWAITING_APPROVAL else 0.0
+    return replace(after, stage_since=at, waited=before.waited + asked)
 
 
 def _pushed(event: e.Pushed, at: datetime, by: str) -> Deployment:

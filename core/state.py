@@ -229,6 +229,8 @@ class Deployment:
     failure: str | None = None
     ended_why: str | None = None
     ended_by: str | None = None
+    waited: float = 0.0
+    """Seconds that it has waited for approval."""
     watch_until: datetime | None = None
     unwell: tuple[str, ...] = ()
     """Regions whose health worsened since completion."""

@@ -312,7 +312,7 @@ def _completed(d: Deployment, facts: Facts) -> tuple[str, ...]:
         f"{regions} and {well} of {len(included)} mainframes healthy{was}",
         *((f"Lagging, they follow when they wake: {', '.join(lagging[:5])}",) if lagging else ()),
         *left_out(d),
-        f"{took} since the push · Approved: {approved}",
+        f"{took}, {say.duration(d.waited)} of them waiting for approval · Approved: {approved}",
         *(f"⚠ OMEGA {region} is worse since. `deploy rollback {d.name}`" for region in d.unwell),
     )
 

@@ -42,6 +42,7 @@ def test_with_default_roles_an_unlisted_account_is_a_person_of_its_own() -> None
         frozenset({"deployer", "viewer"}),
         accounts=(Account("slack", "U9"),),
         time_zone="Asia/Tokyo",
+        roles_from="the settings, [roles]",
     )
     assert people.get("slack:U9") == found
     assert found not in people.all()
