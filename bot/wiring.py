@@ -21,6 +21,7 @@ from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Do
 if TYPE_CHECKING:
     from adapters.playground.room import Room
     from adapters.shell.wire import Answer
+    from adapters.store.backup import DatabaseFile
     from bot.app import App
 
 
@@ -104,6 +105,20 @@ async def store_of(settings: Settings, clock: Clock) -> Store:
     from adapters.store.sql import SqlStore
 
     return await SqlStore.open(settings.ashat.database_url.get_secret_value(), clock)
+
+
+async def store_at(file: Path, clock: Clock) -> Store:
+    """A SQLite file, opened and brought up to date. Raises StoreUnusable."""
+    from adapters.store.sql import SqlStore
+
+    return await SqlStore.open(f"sqlite:///{file}", clock)
+
+
+def database_file(path: Path) -> DatabaseFile:
+    """A SQLite file, to be copied, looked into or replaced."""
+    from adapters.store.backup import DatabaseFile
+
+    return DatabaseFile(path)
 
 
 async def build(
