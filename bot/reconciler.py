@@ -123,6 +123,7 @@ class Reconciler:
             kept = {lease.key for lease in held}
             for key, (lease, task) in mine.items():
                 if key not in kept and self._working.get(key) == (lease, task):
+                    log.warning("lease lost", deployment=key)
                     task.cancel()
 
     async def _work(self, lease: Lease) -> None:
