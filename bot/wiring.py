@@ -90,7 +90,7 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
 def artifacts_of(settings: Settings) -> ArtifactStore:
     from adapters.artifacts.content import ContentStore
 
-    return ContentStore(settings.ashat.data / "artifacts")
+    return ContentStore(settings.ashat.artifacts)
 
 
 def source_of(settings: Settings) -> ArtifactSource:
