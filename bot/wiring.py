@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from bot.settings import Settings, token_of
+from bot.settings.sections import Component
 from core.cards import Card
 from core.people import Person
 from core.policy import CheckRule, Policy
@@ -56,6 +57,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
     return Policy(
         checks=(*standard, *added),
         minimum_checks={name: component.minimum_checks for name, component in settings.components.items()},
+        default_minimum=Component().minimum_checks,
         quorum=work.quorum,
         quorum_by_component=dict(work.quorum_by_component),
         own_push=work.own_push if own_push is None else own_push,

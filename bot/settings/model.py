@@ -20,7 +20,6 @@ from bot.settings.sections import (
 from bot.settings.values import origin_of
 from core.people import Person, with_viewing
 from core.release.manifest import Name
-from core.state import Check
 
 
 class Settings(BaseSettings):
@@ -76,18 +75,3 @@ class Settings(BaseSettings):
             )
             for key, person in self.people.items()
         )
-
-    def checks_for(self, component: str) -> tuple[Check, ...]:
-        """The checks of a run, in the order shown. A minimum check is `required`: not applicable is a failure."""
-        minimum = self.components.get(component, Component()).minimum_checks
-        standard = [
-            Check(check.name, kind, check.timeout, check.options, required=kind in minimum)
-            for kind, check in self.checks.by_kind()
-            if check.enabled
-        ]
-        added = [
-            Check(check.name, check.kind, check.timeout, check.options, required=check.name in minimum)
-            for check in self.checks_added
-            if not check.components or component in check.components
-        ]
-        return (*standard, *added)

@@ -149,9 +149,6 @@ class Workflow(Section):
     max_staged_bytes: Positive = 4 * 1024**3
     """How many bytes of one person's updates may be staged."""
 
-    def quorum_of(self, component: str) -> int:
-        return self.quorum_by_component.get(component, self.quorum)
-
 
 class CheckSettings(Section):
     """One of the standard checks."""
