@@ -66,9 +66,8 @@ class Notifier:
         self._woken.set()
 
     def progressed(self, d: Deployment) -> None:
-        """Something of `d` goes on that only its card shows: draw it anew, as often as a card may be edited."""
+        """Something of `d` goes on that only its card shows: the next look draws it anew."""
         self._moving.setdefault(d.home, set()).add(d.key)
-        self._start(d.home)
 
     def channel_of(self, address: str) -> Channel | None:
         return self._channels.get(address.partition(":")[0])
@@ -83,7 +82,7 @@ class Notifier:
             except Exception:
                 log.exception("cannot read what is to be sent", reference=reference())
                 continue
-            for address in waiting:
+            for address in dict.fromkeys((*waiting, *self._moving)):
                 self._start(address)
         await self._drain()
         await self._store.let_go(self._owner)
