@@ -19,7 +19,7 @@ demo: venv
 	@$(BIN)/ashat demo
 
 test: venv
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 story: venv
 	@$(BIN)/python -m demo.story
