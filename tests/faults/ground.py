@@ -47,6 +47,8 @@ class Ground:
     uplinks: dict[str, Proxy]
     """The mainframes' ways to OMEGA."""
     _agents: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _untied: frozenset[str] = frozenset()
+    """Those whose slots would go on without them."""
     _effects: Counter[tuple[str, ...]] = field(default_factory=Counter)
     _read: Counter[Path] = field(default_factory=Counter)
     """Bytes of each log that were looked at."""
@@ -56,6 +58,7 @@ class Ground:
         place = self.places[name]
         command = [sys.executable, "-m", "agent", "--config", str(place.settings_file), *["--end-slots"] * tied]
         with (place.folder / "agent.log").open("ab") as log:
+            self._untied = self._untied - {name} if tied else self._untied | {name}
             self._agents[name] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     async def answers(self, name: str) -> None:
@@ -80,7 +83,7 @@ class Ground:
     async def end(self) -> None:
         """Every agent, slot and front door, those too that a killed agent left to go on alone."""
         for name, agent in self._agents.items():
-            if agent.poll() is not None or "--end-slots" not in agent.args:  # type: ignore[operator] - it is a list
+            if agent.poll() is not None or name in self._untied:
                 agent.kill()
                 agent.wait()
                 self.launch(name)

@@ -17,10 +17,10 @@ SEED = 20260302
 @pytest.mark.timeout(300)
 async def test_whatever_is_cut_or_killed_every_journey_has_the_same_end(tmp_path: Path) -> None:
     random = Random(SEED)
-    async with system(tmp_path / "demo", "web", "api") as on:
-        (await cut_journeys(on, random.sample(every_cut(), 5))).is_clean()
-        (await flaky_journeys(on, 2, 0.1, SEED)).is_clean()
-        (await killed_journeys(on, islice(seeded_kills(random), 2))).is_clean()
+    async with system(tmp_path / "demo", "web") as on:
+        (await cut_journeys(on, random.sample(every_cut(), 3))).is_clean()
+        (await flaky_journeys(on, 1, 0.1, SEED)).is_clean()
+        (await killed_journeys(on, islice(seeded_kills(random), 1))).is_clean()
         audit = Tally("audit")
         await on.audit(audit)
         assert not audit.faults
