@@ -225,9 +225,15 @@ class Host:
             await asyncio.sleep(_TICK)
 
     def _look(self) -> None:
-        """Compare what is wanted with what is, and begin whatever is missing."""
+        """Compare what is wanted with what is, and begin whatever is missing. What a full disk prevents comes later."""
         if self._closing:
             return
+        try:
+            self._look_around()
+        except OSError:
+            log.exception("cannot write; trying again", seconds=_TICK)
+
+    def _look_around(self) -> None:
         self._keepers.reap()
         for record in self._components.all():
             self._look_at_component(record)

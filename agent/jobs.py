@@ -43,7 +43,16 @@ class Jobs:
             reference = secrets.token_hex(4)
             log.exception("job failed", job=key, reference=reference)
             del self._tasks[key]
-            failed(f"This host met a fault of its own ({type(error).__name__}); its log has it as {reference}.")
+            self._tell(
+                failed, f"This host met a fault of its own ({type(error).__name__}); see {reference} in its log."
+            )
         else:
             del self._tasks[key]
             self._ended()
+
+    def _tell(self, failed: Callable[[str], None], sentence: str) -> None:
+        """What cannot be recorded, on a full disk say, is seen again at the next look."""
+        try:
+            failed(sentence)
+        except OSError:
+            log.exception("failure not recorded", sentence=sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -24,6 +25,8 @@ _BODY_BYTES = 1024 * 1024
 """No honest JSON body comes near; artifacts are streamed and have their own limit."""
 _SILENCE = 60.0
 """Seconds without a byte after which an upload is given up; the next one goes on from there."""
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""The disk is full, or whoever runs the agent has used up what is allowed."""
 
 log = get_logger(__name__)
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -72,6 +75,14 @@ def _gate(endpoints: Sequence[Endpoint], doorman: Doorman) -> Callable[[Request]
         except Refused as refused:
             log.info("refused", method=request.method, path=request.url.path, kind=refused.kind, problem=str(refused))
             return answer(refused.status, refused.body(), refused.headers)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                return _fault(request)
+            log.exception("no room", method=request.method, path=request.url.path)
+            full = Refused(
+                "no_space", f"this host cannot write: {error.strerror}; make room on its disk, and ask again"
+            )
+            return answer(full.status, full.body())
         except ClientDisconnect:
             log.info("caller went away", method=request.method, path=request.url.path)
             return Response(status_code=400)

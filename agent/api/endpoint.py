@@ -55,4 +55,4 @@ class Endpoint:
     callers: frozenset[str] = field(default=frozenset({"bot"}))
     """Kinds of caller that are let in; `anyone` needs no token."""
     problems: tuple[int, ...] = ()
-    """Further statuses whose body is a Problem, for the document; 400, 401 and 500 are always possible."""
+    """Further statuses whose body is a Problem, for the document; it adds those that every such endpoint may give."""

@@ -118,6 +118,10 @@ def _failures(endpoint: Endpoint) -> dict[str, Any]:
     statuses = {500, *endpoint.problems}
     if endpoint.takes is not None or "{" in endpoint.path:
         statuses.add(400)
+    if "{" in endpoint.path:
+        statuses.add(404)  # what is in its place may be no name at all
+    if endpoint.method not in ("GET", "HEAD"):
+        statuses.add(507)
     if "anyone" not in endpoint.callers:
         statuses |= {401, 403}
     return {str(status): {"description": "Refused", "content": _json(Problem)} for status in sorted(statuses)}

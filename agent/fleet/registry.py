@@ -222,7 +222,7 @@ class Registry:
             await asyncio.sleep(SEEN_EVERY)
             try:
                 await self._write_seen()
-            except SQLAlchemyError:
+            except (SQLAlchemyError, OSError):
                 log.exception("registry not written, trying again", seconds=SEEN_EVERY)
 
     async def _write_seen(self) -> None:
@@ -240,7 +240,7 @@ class Registry:
         )
         try:
             await self._store.write(Change(statement, rows))
-        except SQLAlchemyError:
+        except (SQLAlchemyError, OSError):
             self._unwritten |= names
             raise
 

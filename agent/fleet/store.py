@@ -7,7 +7,9 @@ ten thousand mainframes that poll cost it nothing.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, StaticPool, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
 from agent.fleet.tables import SCHEMA_VERSION, DistributionRow, FleetTable, GrantRow, MainframeRow, ReceiptRow
 
+_NO_ROOM = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -73,12 +77,17 @@ class FleetStore:
         return await self._in_thread(_read, self._engine)
 
     async def write(self, *changes: Change) -> None:
-        """Returns once `changes` are on disk, all or none. Raises SQLAlchemyError."""
+        """Returns once `changes` are on disk, all or none. Raises SQLAlchemyError; OSError where the disk is full."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((changes, done))
         if self._draining is None or self._draining.done():
             self._draining = asyncio.create_task(self._drain(), name="fleet-writer")
-        await done
+        try:
+            await done
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM:
+                raise
+            raise OSError(errno.ENOSPC, f"the registry cannot be written ({error.orig})") from error
 
     async def close(self) -> None:
         """Let what is being written finish, then close the file."""

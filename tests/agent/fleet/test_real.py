@@ -5,63 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from core.release.signing import new_key, public_text, sign, signer_from_pem
-from core.release.wire import DistributionState, Release
+from tests.agent.pair import MAINFRAME_TOKEN, distribute, healthy, omega_with_mainframe
 from tests.agent.product import Artifact, product
-from tests.agent.running import Agent, until
-
-MAINFRAME_TOKEN = "the-token-of-the-mainframe"
+from tests.agent.running import Agent
 
 
 @pytest.fixture
 async def omega_and_mainframe(tmp_path: Path) -> AsyncIterator[tuple[Agent, Agent]]:
-    """Both know the same bot, and each other."""
-    key = new_key()
-    entry = f"""
-[[mainframes]]
-name = "tested"
-owner = "Ada"
-public_key = "{public_text(signer_from_pem(key))}"
-token_sha256 = "{sha256(MAINFRAME_TOKEN.encode()).hexdigest()}"
-"""
-    omega = Agent(tmp_path / "omega", "", entry, role="omega", process=True)
-    (tmp_path / "token").write_text(MAINFRAME_TOKEN)
-    link = f'[omega]\nurl = "http://127.0.0.1:{omega.port}"\ntoken_file = "{tmp_path / "token"}"'
-    mainframe = Agent(tmp_path / "mainframe", "keep_warm = false", link, role="mainframe", process=True)
-    settings = mainframe.config.read_text()
-    mainframe.config.write_text(settings.replace(public_text(mainframe.signer), public_text(omega.signer)))
-    mainframe.data.mkdir()
-    (mainframe.data / "agent.key").write_bytes(key)
-    try:
-        await asyncio.gather(omega.start(), mainframe.start())
-        yield omega, mainframe
-    finally:
-        await mainframe.close()
-        await omega.close()
-
-
-async def distribute(omega: Agent, release: Release) -> None:
-    body = {"release": sign(omega.signer, "release/v1", {"main": release.digest or "0" * 64}, release)}
-    answer = await omega.client.put("/v1/distributions/main", json={**body, "hold": False, "order": 0})
-    assert answer.status_code == 200, answer.text
-
-
-async def healthy(omega: Agent, mainframe: Agent, generation: int) -> DistributionState:
-    """The distribution, once the mainframe has proved that it runs `generation`."""
-
-    async def look() -> DistributionState | None:
-        answer = await omega.client.get("/v1/distributions/main")
-        state = DistributionState.model_validate_json(answer.content)
-        one = state.mainframes[0]
-        assert one.status != "failed", (one.error, mainframe.log)
-        return state if (one.status, state.generation) == ("healthy", generation) else None
-
-    return DistributionState.model_validate(await until(look, f"generation {generation} is healthy on the mainframe"))
+    async with omega_with_mainframe(tmp_path) as both:
+        yield both
 
 
 async def test_from_omega_to_a_mainframes_front_door(omega_and_mainframe: tuple[Agent, Agent]) -> None:
