@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import pytest
 
@@ -64,14 +64,18 @@ class Small:
         with (self.folder / "ballast").open("wb", buffering=0) as ballast:
             for size in (MIB, 4096, 1):
                 with pytest.raises(OSError, match="No space left"):
-                    while True:
-                        ballast.write(b"\1" * size)
+                    _write_endlessly(ballast, b"\1" * size)
 
     def clear(self, agent: Agent) -> None:
         (self.folder / "ballast").unlink()
 
     def close(self) -> None:
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+
+def _write_endlessly(file: IO[bytes], data: bytes) -> None:
+    while True:
+        file.write(data)
 
 
 @pytest.fixture(params=["limit", *(["file system"] if os.geteuid() == 0 else [])])
