@@ -1,20 +1,37 @@
-"""`make bench`: every measure, one table."""
+"""`make bench`: every measure, one table; `PEERS=1` adds other bots. Exit status 1 where one could not be taken."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
 
-from benchmarks import commits, pure, reads, starts
+from benchmarks import checkins, commits, memory, peers, pure, reads, starts, ticks, uploads
 from benchmarks.table import Row, render
 from bot.logs import configure
 
+MEASURES = (pure, commits, ticks, memory, checkins, uploads, starts, reads)
 
-async def main() -> None:
+
+async def main() -> int:
+    """The number of measures that failed; how fast something is never fails one."""
     configure("json", "warning")  # a line a command is part of the price, but not of a readable table
+    measures: list[tuple[str, Callable[[], Awaitable[list[Row]]]]] = [(m.__name__, m.measure) for m in MEASURES]
+    if os.environ.get("PEERS") == "1":
+        measures.append((peers.__name__, peers.measure))
     rows: list[Row] = []
-    for module in (pure, commits, reads, starts):
-        rows += await module.measure()
+    failed = 0
+    for name, measure in measures:
+        print(f"{name.removeprefix('benchmarks.')} …", file=sys.stderr, flush=True)
+        try:
+            rows += await measure()
+        except Exception:  # noqa: BLE001 - the other measures are taken; this one is told, and counts
+            traceback.print_exc()
+            failed += 1
     print(render(rows))
+    return failed
 
 
-asyncio.run(main())
+sys.exit(min(1, asyncio.run(main())))

@@ -38,7 +38,7 @@ def raw(folder: Path, times: int) -> float:
     return median(found)
 
 
-async def _committed(bench: Rig, in_flight: int) -> float:
+async def committed(bench: Rig, in_flight: int) -> float:
     """Microseconds a command, `in_flight` at once, each on a deployment of its own."""
     rounds = max(1, _TIMES // in_flight)
     start = time.perf_counter()
@@ -55,7 +55,7 @@ async def measure() -> list[Row]:
         async with rig(folder) as bench:
             for i in range(64):
                 await bench.push(f"v{i}")
-            await _committed(bench, 1)  # the first pays for imports and plans
-            rows = [(n, await _committed(bench, n)) for n in (1, 16, 64)]
+            await committed(bench, 1)  # the first pays for imports and plans
+            rows = [(n, await committed(bench, n)) for n in (1, 16, 64)]
     against = "raw sqlite3, one fsynced transaction"
     return [Row(f"committed command, {n} in flight", ours, floor, "µs", against) for n, ours in rows]

@@ -44,6 +44,8 @@ _UPDATE_DEPLOYMENT = update(DEPLOYMENT).where(
     DEPLOYMENT.c.key == bindparam("its_key"), DEPLOYMENT.c.version == bindparam("its_version")
 )
 _WANT_CARDS = update(CARD).where(CARD.c.deployment == bindparam("its_deployment"))
+_SEND = insert(OUTBOX)
+_SEND = insert(OUTBOX)
 _SETTLE = update(INBOX).where(
     INBOX.c.platform == bindparam("its_platform"),
     INBOX.c.delivery == bindparam("its_delivery"),
@@ -185,7 +187,7 @@ def _tested(c: Connection, digests: Sequence[tuple[str, str]]) -> None:
 def _outbox(c: Connection, messages: Sequence[Outbound]) -> None:
     rows = [{"tries": 0, **codec.split(message, OUTBOX_COLUMNS)} for message in messages]
     if rows:
-        c.execute(insert(OUTBOX), rows)
+        c.execute(_SEND, rows)
 
 
 def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> None:

@@ -30,6 +30,8 @@ _LAST = (
     .limit(1)
 )
 
+_APPEND = insert(JOURNAL)
+_APPEND = insert(JOURNAL)
 _NOTED = (
     select(JOURNAL.c.chain, JOURNAL.c.data)
     .where(JOURNAL.c.chain.in_(bindparam("chains", expanding=True)), text(NOTES))
@@ -53,7 +55,7 @@ def append(
     ends = {chain: end(c, chain) for chain in chains}
     entries = seal_all(drafts, ends)
     try:
-        c.execute(insert(JOURNAL), [_row(entry) for entry in entries])
+        c.execute(_APPEND, [_row(entry) for entry in entries])
     except IntegrityError as error:
         raise Conflict("another entry has just taken this place in the journal") from error
     return entries

@@ -15,7 +15,6 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -138,16 +137,17 @@ class Threads:
 
 def _in_savepoint(connection: Connection, job: _Job) -> None:
     """Raises _TransactionLostError where there is no transaction any more in which the others could go on."""
-    connection.exec_driver_sql("SAVEPOINT one")
+    driver: Any = connection.connection.driver_connection  # SQLAlchemy's own way takes ten times as long
+    driver.execute("SAVEPOINT one")
     try:
         job.result = job.work(connection)
     except BaseException as error:  # noqa: BLE001 - raised where it is waited for
         job.error = error
     try:
         if job.error is not None:
-            connection.exec_driver_sql("ROLLBACK TO one")
-        connection.exec_driver_sql("RELEASE one")
-    except DBAPIError as error:
+            driver.execute("ROLLBACK TO one")
+        driver.execute("RELEASE one")
+    except driver.Error as error:
         raise _TransactionLostError from error
 
 

@@ -1,0 +1,82 @@
+"""The timer's tick where nothing is to do: whoever waits for a person costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+from benchmarks.rig import Rig, rig
+from benchmarks.table import Row
+
+WAITING = 10_000
+_PASS_SECONDS = 120.0
+
+
+async def _until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(_PASS_SECONDS):
+        while not await true():  # noqa: ASYNC110 - it has no event of its own
+            await asyncio.sleep(0.002)
+
+
+async def _tick(bench: Rig) -> float:
+    """Seconds from the timer's two jobs until nobody is at work any more."""
+    app = bench.app
+
+    async def idle() -> bool:
+        return app.reconciler.idle and app.notifier.idle
+
+    await _until(idle)
+    start = time.perf_counter()
+    app.reconciler.kick()
+    app.notifier.kick()
+    await asyncio.sleep(0)
+    while not await idle():  # noqa: ASYNC110 - it has no event of its own
+        await asyncio.sleep(0)
+    return time.perf_counter() - start
+
+
+async def _ticks(waiting: int) -> float:
+    """Microseconds of a tick while `waiting` deployments wait for a person."""
+    with tempfile.TemporaryDirectory() as name:
+        async with rig(Path(name)) as bench:
+            await bench.push("v0")
+        _wait(Path(name) / "ashat.db", waiting)
+        async with rig(Path(name)) as bench:
+            tasks = [asyncio.create_task(part.run()) for part in (bench.app.reconciler, bench.app.notifier)]
+            try:
+                return median([await _tick(bench) for _ in range(100)]) * 1e6
+            finally:
+                await _end(bench, tasks)
+
+
+def _wait(file: Path, count: int) -> None:
+    """`count` deployments that wait for people, as copies of one that the bot wrote."""
+    with closing(sqlite3.connect(file)) as c, c:
+        c.execute("UPDATE work SET due_at = NULL, ready_at = NULL")
+        c.execute("UPDATE outbox SET sent_at = '2026-01-01 00:00:00.000000'")
+        c.execute("UPDATE card SET shown = wanted")
+        c.execute("UPDATE deployment SET stage = 'awaiting_approval'")
+        columns = [row[1] for row in c.execute("PRAGMA table_info(deployment)")]
+        others = ", ".join(f'"{name}"' for name in columns if name not in ("number", "id", "key"))
+        c.executemany(
+            f"INSERT INTO deployment (id, key, {others}) SELECT :id, :key, {others} FROM deployment WHERE id = 'v0'",
+            [{"id": f"v{n}", "key": f"v{n}#1"} for n in range(1, count)],
+        )
+
+
+async def _end(bench: Rig, tasks: list[asyncio.Task[None]]) -> None:
+    bench.app.reconciler.stop()
+    bench.app.notifier.stop()
+    await asyncio.gather(*tasks)
+
+
+async def measure() -> list[Row]:
+    await _ticks(1)  # the first pays for imports
+    nothing, waiting = await _ticks(1), await _ticks(WAITING)
+    return [Row(f"tick, {WAITING:,} deployments wait for people", waiting, nothing, "µs", "the same with one", "≤ 1.2")]
