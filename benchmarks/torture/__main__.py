@@ -1,7 +1,7 @@
 """`make torture`: every fault, many times, one table; exit status 1 where anything did not hold.
 
-`MINUTES=` says how long it may take (8); `SEED=` makes it do the same again. A part with real processes begins nothing new
-once its share of the time is over, so the table says how much was tried.
+`MINUTES=` says how long it may take (8); `SEED=` makes it do the same again. A part with real processes begins nothing
+new once its share of the time is over, so the table says how much was tried.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -103,11 +103,16 @@ async def on_servers(budget: Budget, folder: Path, told: Callable[[Tally], None]
         told(audit.ends())
 
 
+def _texts(budget: Budget) -> Iterator[Tally]:
+    """What is given to a parser; in a thread, for some of it runs loops of its own."""
+    yield garble.parser(budget.times(100_000), budget.seed)
+    yield garble.cleaning(budget.times(100_000), budget.seed)
+    yield garble.rendering(budget.times(5_000), budget.seed)
+    yield from fuzz.parts(budget.times(10_000))
+
+
 async def all_of_it(budget: Budget, folder: Path, told: Callable[[Tally], None]) -> None:
-    told(garble.parser(budget.times(100_000), budget.seed))
-    told(garble.cleaning(budget.times(100_000), budget.seed))
-    told(garble.rendering(budget.times(5_000), budget.seed))
-    for tally in await asyncio.to_thread(list, fuzz.parts(budget.times(10_000))):
+    for tally in await asyncio.to_thread(list, _texts(budget)):
         told(tally)
     told(disks(budget, folder))
     told(await agents_killed(budget, folder))
