@@ -83,7 +83,7 @@ async def agents_killed(budget: Budget, folder: Path) -> Tally:
 async def on_twins(budget: Budget, folder: Path, told: Callable[[Tally], None]) -> None:
     """The bot with its servers in memory."""
     told(await twins.sixteen_in_memory(budget.times(1000), budget.seed))
-    told(await twins.sixteen_on_sqlite(budget.times(200), folder))
+    told(await twins.sixteen_on_sqlite(budget.times(1000), folder, budget.seconds(0.15)))
     told(await twins.clock_jumps(budget.times(200), budget.seed))
     told(await twins.failing_stores(budget.times(12)))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -175,9 +177,12 @@ async def sixteen_in_memory(rounds: int, seed: int) -> Tally:
     return tally.ends("one decision each")
 
 
-async def sixteen_on_sqlite(rounds: int, folder: Path) -> Tally:
-    tally = Tally("16 approvers at once, on SQLite")
+async def sixteen_on_sqlite(rounds: int, folder: Path, seconds: float = inf) -> Tally:
+    """The same on disk; none is begun after `seconds`."""
+    tally, limit = Tally("16 approvers at once, on SQLite"), time.monotonic() + seconds
     for start in range(0, rounds, ROUNDS_A_WORLD):
+        if time.monotonic() > limit:
+            break
         clock = MovedClock()
         store = await SqlStore.open(f"sqlite:///{folder / f'sixteen-{start}.db'}", clock)
         async with running(World(store, team=(*TEAM, *APPROVERS), clock=clock, quorum=3)) as world:
