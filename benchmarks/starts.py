@@ -35,7 +35,7 @@ def _seconds(code: str) -> float:
     found = []
     for _ in range(_ROUNDS):
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
         found.append(time.perf_counter() - start)
     return median(found) * 1000
 

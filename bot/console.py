@@ -83,7 +83,6 @@ class Conversation:
             self._paper.spoken(self.speaker, text)
         account = Account(PLATFORM, self.speaker)
         message = Incoming(PLATFORM, uuid.uuid4().hex, account, self._channel, text, shell=True)  # noqa: S604 - no shell
-        await self.app.door.submit(message)
         reply = await self.app.door.answer(message)
         if reply.outcome != "ignored":
             self._paper.answer(reply.card, refused=reply.outcome in ("refused", "usage", "failed"))

@@ -75,6 +75,8 @@ class Service:
         self._pace = pace
         self._answering: set[tuple[str, str]] = set()
         """Deliveries that somebody waits for now: they are not swept."""
+        self._submitted: set[tuple[str, str]] = set()
+        """Of those, what is in the inbox already, and so is carried out later where it cannot be now."""
 
     # -- the door ------------------------------------------------------------------------------------------------------
 
@@ -82,7 +84,9 @@ class Service:
         """Durable before it returns, where the message would change something; see core.ports.Door."""
         if not isinstance(parse(message.text, shell=message.shell), Writing):
             return True
-        return await self._store.accept(message, self._clock.now())
+        new = await self._store.accept(message, self._clock.now())
+        self._submitted.add((message.platform, message.delivery))
+        return new
 
     async def answer(self, message: Incoming) -> Reply:
         """Carry it out, or find that it was. What was not expected becomes a sentence with a reference."""
@@ -99,6 +103,7 @@ class Service:
             return await self._our_fault(mark, command, message)
         finally:
             self._answering.discard(delivery)
+            self._submitted.discard(delivery)
 
     async def _heard(self, command: c.Command | Usage, message: Incoming) -> Reply:
         person = self._person(message)
@@ -136,8 +141,9 @@ class Service:
         try:
             return await self._settle(message, reply, *outbox)
         except Exception:
-            log.exception("message kept", reference=mark, platform=message.platform, delivery=message.delivery)
-            return _kept(mark, command)
+            kept = late or (message.platform, message.delivery) in self._submitted
+            log.exception("cannot settle", reference=mark, delivery=message.delivery, via=message.platform, kept=kept)
+            return _kept(mark, command) if kept else reply
 
     async def _carry_out(self, message: Incoming, command: Writing, person: Person, *, late: bool) -> Reply:
         for _ in range(_TRIES):

@@ -86,7 +86,11 @@ class Door(Protocol):
         """Make `message` durable; to be awaited before the platform is acknowledged. False: it had come before."""
 
     async def answer(self, message: Incoming) -> Reply:
-        """Carry `message` out (or find that it was) and give its reply. Reads need no `submit` before."""
+        """Carry `message` out (or find that it was) and give its reply.
+
+        Without a `submit` before, it becomes durable together with what it decided: for those who wait for the reply
+        and need not acknowledge earlier. What is cut off then has not happened.
+        """
 
 
 # -- store -------------------------------------------------------------------------------------------------------------

@@ -87,7 +87,6 @@ class ShellServer:
                 return Answer("ignored", ())
             case _:
                 message = Incoming("shell", request.id, account, self._home, render(parsed), shell=True)  # noqa: S604 - the chat's own word
-                await self._door.submit(message)
                 if isinstance(parsed, Wait):
                     return await self._while_there(message, reader)
                 return await self._reply(message)

@@ -126,7 +126,7 @@ async def test_the_same_delivery_is_handed_on_as_such(door: Door, path: Path) ->
         assert json.loads(await reader.readline())["outcome"] == "done"
         writer.close()
         await writer.wait_closed()
-    assert [message.delivery for message in door.submitted] == ["0123456789"] * 2
+    assert [message.delivery for message in door.answered] == ["0123456789"] * 2
 
 
 @pytest.mark.parametrize("line", [b"{}\n", b"nonsense\n", b"[1]\n", b'{"id": "short", "words": []}\n', b"\xff\n"])
