@@ -17,7 +17,7 @@ from benchmarks.table import Row
 
 MAINFRAMES = 200
 _AT_ONCE = 50
-_ROUNDS = 40
+_ROUNDS = 15
 _BODY = b'{"after":-1,"wait":0,"reports":[]}'
 
 
