@@ -29,7 +29,7 @@ def parts(cases: int) -> Iterator[Tally]:
         yield _judged("archives: crafted, damaged", archives.archives(), unpack, cases)
     yield _judged("manifests", manifests.manifests(), manifests.judge, cases)
     for role in ("public", "omega"):
-        yield asyncio.run(_asked(role, cases // 10))
+        yield asyncio.run(_asked(role, max(1, cases // 10)))
 
 
 Given = TypeVar("Given")
@@ -63,7 +63,7 @@ async def _asked(role: str, cases: int) -> Tally:
 
             def ask() -> None:
                 with Api(f"http://127.0.0.1:{agent.port}", {"Authorization": f"Bearer {TOKEN}"}) as api:
-                    api.fuzz(cases // 40, seen)
+                    api.fuzz(max(1, cases // 40), seen)
                     api.fuzz_signed(lambda release: envelope(agent.signer, release), digests, cases, signed)
 
             await asyncio.to_thread(ask)
