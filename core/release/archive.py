@@ -259,11 +259,16 @@ class _BoundedReads:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.seek = file.seek
         self.tell = file.tell
 
     def seekable(self) -> bool:
         return True
+
+    def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return self._file.seek(position, whence)
+        except (OSError, ValueError) as error:  # a file says the one, bytes in memory the other
+            raise ArchiveError("the archive is damaged: it points before its beginning") from error
 
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > _LARGEST_READ:
