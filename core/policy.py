@@ -11,6 +11,7 @@ from typing import Any
 from core.commands import Spec
 from core.people import Person
 from core.release.signing import canonical
+from core.routing import Route
 from core.stages import Stage
 from core.state import Deployment, Lane, ReleaseRef, Server, Vote
 
@@ -48,6 +49,8 @@ class Policy:
     max_staged_bytes: int = 16 << 30
     allow_http_omega: bool = False
     min_platform_version: str | None = None
+    routes: tuple[Route, ...] = ()
+    """Channels that get the cards besides the one in which a deployment began."""
 
     def quorum_for(self, component: str) -> int:
         return self.quorum_by_component.get(component, self.quorum)
