@@ -56,9 +56,12 @@ class Links:
         try:
             await self._listen(link)
         finally:
-            if link in self.open:
-                self.open.remove(link)
+            self._gone(link)
         return socket
+
+    def _gone(self, link: Link) -> None:
+        if link in self.open:
+            self.open.remove(link)
 
     async def _listen(self, link: Link) -> None:
         async for message in link.socket:
@@ -116,6 +119,7 @@ class Links:
             try:
                 await link.socket.send_json(envelope)
             except ConnectionError:
+                self._gone(link)
                 return None  # closed at this moment: another connection gets it
         for _ in range(int(patience / _GLANCE)):
             if ack.done():
@@ -132,6 +136,7 @@ class Links:
         for link in [*self.open]:
             await link.socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-1"}})
             if reason != "warning":
+                self._gone(link)
                 await link.socket.close()
 
     def go_silent(self) -> None:
@@ -142,5 +147,6 @@ class Links:
     def cut(self) -> None:
         """Every connection is gone without a close frame."""
         for link in [*self.open]:
+            self._gone(link)
             if link.request.transport is not None:
                 link.request.transport.abort()
