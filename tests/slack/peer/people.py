@@ -76,7 +76,8 @@ class Human:
         if in_ == "@ashat":
             return self.slack.workspace.direct(self.id)
         room = self.slack.room(in_)
-        assert self.id in room.members or self.account.team != self.slack.team, f"{self.account.name} is not in {in_}"
+        leaving = self.account.deleted or self.account.team != self.slack.team  # what they sent may still arrive
+        assert self.id in room.members or leaving, f"{self.account.name} is not in {in_}"
         return room
 
     # -- clicking ------------------------------------------------------------------------------------------------------
