@@ -127,15 +127,18 @@ def database_file(path: Path) -> DatabaseFile:
 
 async def build(
     settings: Settings, channels: Callable[[], Mapping[str, Channel]], overrides: Overrides = Overrides(),
-    clock: Clock | None = None,
+    clock: Clock | None = None, *, chats: bool = False,
 ) -> App:  # fmt: skip
-    """A bot that is not started yet. Raises SettingsError, KeyFileError or StoreUnusable, each with its sentence."""
+    """A bot that is not started yet. Raises SettingsError, KeyFileError or StoreUnusable, each with its sentence.
+
+    `chats`: with the chat platforms that the settings switch on; a console or a demo has its own instead.
+    """
     from adapters.people import SettingsPeople
     from bot import keys
     from bot.app import App, Parts
 
     clock = clock or SystemClock()
-    slack = slack_of(settings, clock)
+    slack = slack_of(settings, clock) if chats else None
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)

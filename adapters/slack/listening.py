@@ -7,13 +7,14 @@ takes longer goes on after them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms
 from adapters.slack.desk import Desk, Said
@@ -46,7 +47,8 @@ class Listening:
 
     def _made(self) -> AsyncApp:
         app = AsyncApp(
-            client=self._workspace.client, authorize=self._authorize, process_before_response=True,
+            client=AsyncWebClient(base_url=self._setup.api_url),  # without a token: it never calls
+            authorize=_fixed(self._setup), process_before_response=True,
             request_verification_enabled=False, ssl_check_enabled=False, ignoring_self_events_enabled=False,
             attaching_function_token_enabled=False, attaching_conversation_kwargs_enabled=False,
         )  # fmt: skip
@@ -63,10 +65,6 @@ class Listening:
         app.view("reason")(self._reasoned)
         app.options("update")(self._options)
         return app
-
-    async def _authorize(self, **_: Any) -> AuthorizeResult:
-        """Fixed: asking Slack for it would happen many times when many come at once."""
-        return AuthorizeResult(enterprise_id=None, team_id=self._setup.team, bot_token=self._setup.bot_token)
 
     async def _only_ours(self, body: Body, next: Any) -> BoltResponse | None:  # noqa: A002 - Bolt's name for it
         """A signature proves that Slack sent it; that it is about our app and workspace is still to be seen."""
@@ -179,6 +177,15 @@ class Listening:
         may_look = person is not None and bool(person.roles)
         updates = await self._view.updates() if may_look else ()
         await ack(forms.options(updates, str(body.get("value", ""))))
+
+
+def _fixed(setup: Setup) -> Callable[..., Awaitable[AuthorizeResult]]:
+    """Asking Slack who the bot is would happen many times when many payloads come at once."""
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token)
+
+    return authorize
 
 
 def is_ours(body: Body, setup: Setup) -> bool:

@@ -17,7 +17,6 @@ SCOPES: Mapping[str, str] = {
     "groups:history": "find a post whose answer was lost, in private channels",
     "groups:read": "see whether a private channel is archived or shared",
     "im:history": "hear direct messages, and find a lost post there",
-    "im:read": "see the direct conversation in which something was said",
     "im:write": "open a direct conversation with the person who is asked",
     "users:read": "tell full members from guests, bots and deleted accounts",
 }
