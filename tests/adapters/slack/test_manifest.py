@@ -73,3 +73,11 @@ async def test_the_doctor_says_that_the_token_was_revoked(world: SlackWorld) -> 
     assert [(level, "revoked" in what) for level, what, _ in await inspect(world.platform.workspace)] == [
         ("fail", True)
     ]
+
+
+def test_the_guide_says_what_each_scope_and_event_is_for() -> None:
+    guide = (ADAPTER.parents[1] / "docs" / "slack.md").read_text()
+    for scope, purpose in SCOPES.items():
+        assert f"| `{scope}` | {purpose} |" in guide
+    for event, purpose in EVENTS.items():
+        assert f"`{event}` ({purpose})" in guide
