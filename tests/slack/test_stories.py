@@ -9,7 +9,8 @@ from contextlib import suppress
 import pytest
 
 from core.stages import Stage
-from tests.slack.peer.deliveries import NotAcknowledged
+from tests.slack.peer.blocks import words_of
+from tests.slack.peer.deliveries import NotAcknowledged, encoded, signed
 from tests.slack.peer.forms import button
 from tests.slack.peer.slack import texts
 from tests.slack.world import Mode, SlackWorld, live
@@ -313,3 +314,76 @@ async def test_a_shared_channel_gives_no_commands_and_a_mention_in_mid_sentence_
     await world.settles()
     assert await world.stages() == {}
     assert slack.channel("#shared").messages() == []
+
+
+async def test_requests_that_are_not_slacks_touch_nothing() -> None:
+    async with live("http") as world:
+        await arrive(world, "v1")
+        assert world.web is not None
+        http = world.slack.by_http(f"http://127.0.0.1:{world.web.port}/slack/events")
+        alice = world.slack.alice
+        room = world.slack.room("#deployments")
+        body, kind = encoded("slash_commands", world.slack.payloads.slash(alice.account, room, "/deploy", "cancel v1"))
+        now = str(int(world.clock.now().timestamp()))
+        form = {"Content-Type": kind}
+        requests = [
+            (body, form, 401),
+            (body, form | signed("another secret", body, now), 401),
+            (body, form | signed(http.secret, body, str(int(now) - 301)), 401),
+            (body, form | signed(http.secret, body, "soon"), 401),
+            (body + "&x=1", form | signed(http.secret, body, now), 401),
+            ("{", {"Content-Type": "application/json"} | signed(http.secret, "{", now), 400),
+            ("x" * 2**21, form | signed(http.secret, "x" * 2**21, now), 413),
+        ]
+        before = await world.events("v1")
+        for content, headers, wanted in requests:
+            status, _, _ = await http.request(content, headers)
+            assert status == wanted, headers
+        await world.settles()
+        assert await world.events("v1") == before
+
+
+# -- the bot and its connections end in the middle ---------------------------------------------------------------------
+
+
+async def test_the_bot_is_killed_between_click_and_effect(mode: Mode) -> None:
+    async with live(mode) as world:
+        await arrive(world, "v1")
+        card = world.its_card("v1")
+        await world.slack.bo.clicks("Approve", on=card)
+        await world.is_killed()
+        await world.restart()
+        await world.is_heard()
+        await world.settles()
+        assert (await world.counted("v1"))["Approved"] == 1
+        world.reads("v1", "Completed", "Bo Li")
+        world.nothing_took_hold_twice()
+        replies = [text.splitlines()[0] for text in texts(world.slack.thread(card))]
+        assert len(replies) == len(set(replies)), replies
+
+
+async def test_connections_that_are_refreshed_cut_or_half_open_lose_nothing() -> None:
+    async with live("socket", patience=1.0) as world:
+        slack = world.slack
+        await arrive(world, "v1")
+        await slack.links.disconnect("warning")
+        await slack.links.disconnect("refresh_requested")
+        await world.hears(slack.alice, "/deploy note v1 'after a refresh'")
+        slack.links.cut()
+        await world.is_heard()
+        await world.hears(slack.alice, "/deploy note v1 'after a cut'")
+        assert (await world.counted("v1"))["Noted"] == 2
+
+
+# -- the Home tab ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_home_tab_shows_what_waits_for_me_and_a_click_there_counts(world: SlackWorld) -> None:
+    bo = world.slack.bo
+    await arrive(world, "v1")
+    await bo.opens_home()
+    await world.is_still()
+    assert "v1" in "\n".join(words_of(bo.home.view["blocks"]))
+    await bo.clicks("Approve", on=bo.home)
+    await world.settles()
+    world.reads("v1", "Completed", "Bo Li")

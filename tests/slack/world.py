@@ -73,6 +73,17 @@ class SlackWorld(World):
         else:
             await self.slack.by_socket_mode().connected()
 
+    async def is_killed(self) -> None:
+        """As `kill -9` ends it: answers, connections and the address it listened on are gone at once."""
+        for task in self.platform._tasks._running:
+            task.cancel()
+        await self.crash()
+        await self.platform.stop()
+        await self.platform.close()
+        if self.web is not None:
+            await self.web.stop()
+            self.web = None
+
     async def is_still(self) -> None:
         for _ in range(_SPINS):
             await asyncio.sleep(self._nap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Http:
         limit = aiohttp.ClientTimeout(total=self.patience)
         async with (
             aiohttp.ClientSession(timeout=limit) as session,
-            session.post(self.url, data=body.encode(), headers=headers) as answer,
+            session.post(self.url, data=io.BytesIO(body.encode()), headers=headers) as answer,
         ):
             text = await answer.text()
             said: Json = json.loads(text) if answer.content_type == "application/json" and text else {"text": text}
