@@ -102,17 +102,34 @@ class Desk:
         """Why this is not for us to hear, or None. Who or where it was is asked of Slack, and doubt refuses."""
         try:
             async with asyncio.timeout(_ASKING):
-                if not (await self._workspace.member(said.user)).full:
-                    return "Ashat is for full members of this workspace: guests and bots can neither look nor act."
-                if not said.alone and (await self._workspace.place(said.channel)).shared:
-                    return "This channel is shared with another organisation; use one that is yours alone."
+                refusal = await self._unknown(said.user) or await self._overheard(said)
         except (ChannelDown, TimeoutError):
-            return "Slack could not say who you are in time, and nothing was changed. Try again in a moment."
-        except ChannelGone:
-            return "Ashat is not in this channel, and nothing was changed. /invite it, or write to it directly."
+            refusal = "Slack could not say who you are in time, and nothing was changed. Try again in a moment."
+        if refusal is not None:
+            return refusal
         if not said.alone and said.channel not in self._setup.channels and writes(parse(said.text)):
             return "Changes are made in listed channels only, and nothing was changed. Or write to Ashat directly."
         return None
+
+    async def _unknown(self, user: str) -> str | None:
+        """Why this account is nobody's that may ask. Raises ChannelDown where nobody can say."""
+        try:
+            full = (await self._workspace.member(user)).full
+        except ChannelGone as gone:
+            return f"Slack does not tell Ashat who you are ({gone}), and nothing was changed. `ashat doctor` says more."
+        return (
+            None if full else "Ashat is for full members of this workspace: guests and bots can neither look nor act."
+        )
+
+    async def _overheard(self, said: Said) -> str | None:
+        """Why this is no place to ask. Raises ChannelDown where nobody can say."""
+        if said.alone:
+            return None
+        try:
+            shared = (await self._workspace.place(said.channel)).shared
+        except ChannelGone:
+            return "Ashat is not in this channel, and nothing was changed. /invite it, or write to it directly."
+        return "This channel is shared with another organisation; use one that is yours alone." if shared else None
 
     async def answer(self, said: Said) -> Card:
         """The answer to a question, for the Home tab."""

@@ -67,7 +67,8 @@ def fallback(card: Card) -> str:
 
 def words(card: Card) -> str:
     """The whole card as escaped text, for where Slack refuses its drawing."""
-    return "\n".join([fallback(card), *(escaped(line_of(line)) for line in card.lines)])[:_SECTION]
+    text = "\n".join([fallback(card), *(escaped(line_of(line)) for line in card.lines)])
+    return text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]}… (more does not fit here)"
 
 
 def escaped(text: str) -> str:

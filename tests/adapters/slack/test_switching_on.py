@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bot import keys, wiring
+from bot.cli import program
 from bot.settings import SettingsError, parse, slack_secrets
 from bot.web import CannotListen, Web
 from core.stages import Stage
@@ -113,3 +115,13 @@ async def test_a_subscribed_channel_gets_the_card_from_its_stage_on() -> None:
         await world.settles()
         assert "Completed" in slack.channel("#ops").messages()[0].text
         assert any("v1 is complete" in message.text for message in slack.thread(card))
+
+
+def test_the_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ASHAT_SLACK_BOT_TOKEN", "xoxb-1-acme")
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    shown = CliRunner().invoke(program, ["doctor", "--config", str(config)])
+    assert shown.exit_code == 1
+    assert "[slack] home is missing" in shown.stdout
+    assert "app-level token is missing" in shown.stdout
