@@ -14,6 +14,7 @@ GONE = {
     "channel_not_found": "the channel does not exist, or is private and the bot is not in it",
     "not_in_channel": "the bot is not in the channel: /invite it",
     "is_archived": "the channel is archived",
+    "is_inactive": "the channel is archived",
     "restricted_action": "the workspace does not let the bot post there",
     "restricted_action_read_only_channel": "the channel is read-only",
     "cannot_dm_bot": "bots take no direct messages",
