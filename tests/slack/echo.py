@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.slack.peer.deliveries import Http
 from tests.slack.peer.refused import Json
 from tests.slack.peer.slack import Slack
 
@@ -101,7 +102,7 @@ async def session_client(slack: Slack) -> AsyncIterator[AsyncWebClient]:
 
 
 @asynccontextmanager
-async def over_http(slack: Slack) -> AsyncIterator[AsyncApp]:
+async def over_http(slack: Slack) -> AsyncIterator[Http]:
     """The echo behind uvicorn on a free port."""
     async with session_client(slack) as client:
         app = echo_app(slack, client)
@@ -112,8 +113,7 @@ async def over_http(slack: Slack) -> AsyncIterator[AsyncApp]:
 
         site = Starlette(routes=[Route("/slack/events", endpoint, methods=["POST"])])
         async with served(site) as origin:
-            slack.by_http(f"{origin}/slack/events")
-            yield app
+            yield slack.by_http(f"{origin}/slack/events")
 
 
 @asynccontextmanager

@@ -84,12 +84,12 @@ async def test_an_edit_and_another_bot_are_heard_of_as_bolt_hears_of_them(slack:
 
 
 async def test_bolt_takes_the_signature_and_refuses_every_other(slack: Slack) -> None:
-    async with over_http(slack):
+    async with over_http(slack) as http:
         await slack.alice.types("/deploy status")
         kind, payload = slack.delivered[-1]
         body, content_type = encoded(kind, payload)
-        http = slack.by_http(slack._transport.url)  # type: ignore[union-attr]  # it is Http: over_http has made it so
-        for secret, timestamp in (("another", str(int(slack._wall()))), (http.secret, str(int(slack._wall()) - 301))):
+        now = int(http.wall())
+        for secret, timestamp in (("another", str(now)), (http.secret, str(now - 301))):
             headers = {"Content-Type": content_type, **signed(secret, body, timestamp)}
             status, _, _ = await http.request(body, headers)
             assert status == 401

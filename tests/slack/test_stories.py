@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 
@@ -148,14 +149,16 @@ async def test_example_3_three_updates_side_by_side_and_four_people_at_once(worl
 # -- what people type --------------------------------------------------------------------------------------------------
 
 
-async def test_text_from_a_phone_with_escapes_and_the_word_payload(world: SlackWorld) -> None:
+@pytest.mark.parametrize("escaped", [True, False], ids=["escaped", "plain"])
+async def test_text_from_a_phone_with_escapes_and_the_word_payload(world: SlackWorld, *, escaped: bool) -> None:
     alice = world.slack.alice
+    world.slack.installation.should_escape = escaped
     world.ships("v1")
     words = "Fixes the payload of <Save> & 'Load' for @bo, see https://tasks.example/1 -- at last..."
     await world.hears(alice, f'/deploy push v1 "{words}"', phone=True)
     await world.settles()
     kept = (await world.deployment("v1")).description
-    for word in ("payload", "<Save> &", "tasks.example/1"):
+    for word in ("payload", "<Save> &", "tasks.example/1", "bo,"):
         assert word in kept, kept
     card = world.its_card("v1")
     assert "payload of <Save> &" in card.text
@@ -163,6 +166,28 @@ async def test_text_from_a_phone_with_escapes_and_the_word_payload(world: SlackW
     assert not card.unfurls
     await world.hears(alice, '/deploy note v1 "payload=1"')
     assert any("payload=1" in text for text in texts(world.slack.thread(card)))
+
+
+async def test_its_own_direct_messages_come_back_to_it_and_start_nothing(world: SlackWorld) -> None:
+    slack = world.slack
+    await world.hears(slack.alice, "status", in_="@ashat")
+    answers = slack.dm(slack.alice).messages()
+    assert len(answers) == 1
+    await slack.echoes(answers[0])
+    await world.is_still()
+    assert slack.dm(slack.alice).messages() == answers
+
+
+async def test_a_card_is_edited_in_place_and_at_most_every_three_seconds(mode: Mode) -> None:
+    async with live(mode, edit_gap=3.0) as world:
+        await arrive(world, "v1")
+        await world.hears(world.slack.bo, "/deploy approve v1")
+        await world.settles()
+        world.reads("v1", "Completed")
+        edits = world.its_card("v1").edits
+        assert len(edits) >= 2
+        assert all(later - earlier >= 3.0 for earlier, later in pairwise(edits)), edits
+        assert len(world.slack.channel("#deployments").messages()) == 1
 
 
 # -- once --------------------------------------------------------------------------------------------------------------
@@ -249,9 +274,6 @@ async def test_an_archived_channel_is_parked_alone_and_comes_back(mode: Mode) ->
         world.reads("v1", "✅ Verification PASSED!", channel="#attic")
 
 
-@pytest.mark.xfail(
-    reason="chat.update says is_inactive in an archived channel, which is taken for patience", strict=False
-)
 async def test_a_channel_that_is_archived_under_a_card_is_parked_too(world: SlackWorld) -> None:
     slack = world.slack
     world.ships("v1")
@@ -362,7 +384,7 @@ async def test_the_bot_is_killed_between_click_and_effect(mode: Mode) -> None:
         assert len(replies) == len(set(replies)), replies
 
 
-async def test_connections_that_are_refreshed_cut_or_half_open_lose_nothing() -> None:
+async def test_connections_that_are_refreshed_or_cut_lose_nothing() -> None:
     async with live("socket", patience=1.0) as world:
         slack = world.slack
         await arrive(world, "v1")

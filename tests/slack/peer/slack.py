@@ -163,6 +163,11 @@ class Slack:
         if BOT_USER in room.members:
             await self.tells(self._changed(said, message) if edited else said, who, shared=room.shared)
 
+    async def echoes(self, message: Message) -> None:
+        """The app's own message comes back to it as an event, as Slack does it in direct messages."""
+        room = self.workspace.conversations[message.channel]
+        await self.tells_of(self.workspace.accounts[BOT_USER], room, message, edited=len(message.versions) > 1)
+
     def _changed(self, said: Json, message: Message) -> Json:
         previous = {**said, "text": message.versions[-2][1]}
         kept = {key: said[key] for key in ("channel", "channel_type")}
