@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: venv demo test story lint bench lock
+.PHONY: venv demo test story lint bench torture lock
 
 venv: $(READY)
 
@@ -19,7 +19,7 @@ demo: venv
 	@$(BIN)/ashat demo
 
 test: venv
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 story: venv
 	@$(BIN)/python -m demo.story
@@ -32,6 +32,9 @@ lint: venv
 
 bench: venv
 	$(BIN)/python -m benchmarks
+
+torture: venv
+	@$(BIN)/python -m benchmarks.torture
 
 lock: venv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml --group dev -o requirements.lock

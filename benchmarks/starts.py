@@ -26,7 +26,7 @@ async def measure() -> list[Row]:
     against = "importing starlette, uvicorn, pydantic, httpx"
     return [
         Row("import the agent", _seconds("import agent.api.app"), floor, "ms", against),
-        Row("import the front door", _seconds("import agent.door.proxy"), floor, "ms", against),
+        Row("import the front door", _seconds("import agent.door.__main__"), floor, "ms", against),
         Row("import the bot", _seconds("import bot.wiring"), floor, "ms", against),
         Row(
             "ashat help",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -18,6 +19,7 @@ from bot.gather import Gatherer
 from bot.logs import reference
 from bot.notifier import EDIT_GAP, Notifier
 from bot.pace import Pace
+from bot.past import Past
 from bot.reader import About, Reader
 from bot.reconciler import Reconciler
 from bot.service import Kicks, Service
@@ -98,6 +100,7 @@ class App:
         self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []
+        self._minding: asyncio.Task[None] | None = None
         self._attached: list[Attached] = []
 
     def attach(self, part: Attached) -> None:
@@ -119,6 +122,7 @@ class App:
         if not self._alone:
             self._schedule("look_at_others", self._look_at_others, _GLANCE)
         self._scheduler.start()
+        self._minding = asyncio.create_task(self._mind_the_clock())
         await self.service.sweep(0.0 if self._alone else _SWEEP)  # another replica may be answering what is newer
         self.reconciler.kick()
         self.notifier.kick()
@@ -132,6 +136,8 @@ class App:
             await part.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+        if self._minding is not None:
+            self._minding.cancel()
         self.reconciler.stop()
         self.notifier.stop()
         for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -156,6 +162,15 @@ class App:
 
     async def _post_status_changes(self) -> None:
         self.notifier.kick()
+
+    async def _mind_the_clock(self) -> None:
+        """The timer goes by the clock on the wall: its jobs would rest until one that was put back has caught up."""
+        past = Past(self.parts.clock)
+        while True:
+            await asyncio.sleep(_GLANCE)
+            if past.has_come_back():
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(UTC))
 
     async def _look_at_others(self) -> None:
         """What another replica has decided or left behind is taken up as if it had been decided here."""

@@ -10,9 +10,19 @@ from core import commands as c
 from core.facts import AlphaFacts, Facts
 from core.people import Person
 from core.policy import Policy
-from core.ports import Agents, AlphaFile, ArtifactProblem, ArtifactSource, Clock, People, ServerFault, Store
+from core.ports import (
+    Agents,
+    AlphaFile,
+    ArtifactProblem,
+    ArtifactSource,
+    Clock,
+    People,
+    ServerFault,
+    Store,
+    Surroundings,
+)
 from core.release.manifest import Manifest
-from core.state import Deployment, Lane, Server
+from core.state import Server
 from core.text import nearest
 from core.workflow import Writing
 
@@ -41,41 +51,36 @@ class Gatherer:
             case c.Push():
                 return await self._for_push(command, asker, channel, nonce)
             case _:
-                name, attempt = c.split_id(command.id)
-                return await self._about(await self._store.deployment(name, attempt), asker, channel, nonce)
+                around = await self._store.surroundings(*c.split_id(command.id))
+                return self.within(around, asker, channel, nonce)
 
     async def for_deployment(self, key: str, nonce: str) -> Facts | None:
         """What is known of one deployment, where no person asks; None where there is no such key."""
-        name, attempt = c.split_id(key)
-        d = await self._store.deployment(name, attempt)
-        return None if d is None else await self._about(d, None, d.home, nonce)
+        around = await self._store.surroundings(*c.split_id(key))
+        d = around.deployment
+        return None if d is None else self.within(around, None, d.home, nonce)
 
-    async def _about(self, d: Deployment | None, asker: Person | None, channel: str, nonce: str) -> Facts:
-        facts = await self._facts(asker, channel, nonce)
-        if d is None:
-            return facts
-        lane, siblings = await self._lane(d.component, d.key)
-        return replace(facts, deployment=d, lane=lane, siblings=siblings)
-
-    async def _lane(self, component: str, but: str | None) -> tuple[Lane, tuple[Deployment, ...]]:
-        lane = await self._store.lane(component)
-        active = await self._store.active(component)
-        return lane, tuple(other for other in active if other.key != but)
+    def within(self, around: Surroundings, asker: Person | None, channel: str, nonce: str) -> Facts:
+        """What the store knows, with who there is and the rules. Pure but for the clock: for any thread."""
+        return Facts(
+            now=self._clock.now(),
+            policy=self._policy,
+            people=tuple(self._people.all()),
+            servers=around.servers,
+            asker=asker,
+            channel=channel,
+            nonce=nonce,
+            deployment=around.deployment,
+            lane=around.lane,
+            siblings=around.siblings,
+        )
 
     async def bare(self, asker: Person, channel: str) -> Facts:
         """What every answer needs: who there is, and which servers."""
         return await self._facts(asker, channel, "")
 
     async def _facts(self, asker: Person | None, channel: str, nonce: str) -> Facts:
-        return Facts(
-            now=self._clock.now(),
-            policy=self._policy,
-            people=tuple(self._people.all()),
-            servers=tuple(await self._store.servers()),
-            asker=asker,
-            channel=channel,
-            nonce=nonce,
-        )
+        return self.within(Surroundings(None, tuple(await self._store.servers())), asker, channel, nonce)
 
     # -- push ----------------------------------------------------------------------------------------------------------
 
@@ -83,7 +88,7 @@ class Gatherer:
         before = await self._store.deployment(command.id)
         alpha = await self._alpha(command.id, asker)
         component = alpha.manifest.component if alpha.manifest else "main"
-        lane, siblings = await self._lane(component, None)
+        lane, siblings = await self._store.lane(component), tuple(await self._store.active(component))
         facts = await self._facts(asker, channel, nonce)
         return replace(facts, deployment=before, lane=lane, siblings=siblings, alpha=alpha)
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.logs import reference
+from bot.past import Past
 from bot.viewer import Viewer
 from core.ports import CardRow, Channel, ChannelDown, ChannelGone, Clock, People, Queued, Store
 from core.state import Deployment
@@ -50,6 +51,7 @@ class Notifier:
         self._owner = uuid.uuid4().hex
         self._sure: dict[str, datetime] = {}
         """Until when a channel is surely this one's, without asking."""
+        self._past = Past(clock)
         self._woken = asyncio.Event()
         self._writers: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -66,9 +68,8 @@ class Notifier:
         self._woken.set()
 
     def progressed(self, d: Deployment) -> None:
-        """Something of `d` goes on that only its card shows: draw it anew, as often as a card may be edited."""
+        """Something of `d` goes on that only its card shows: the next look draws it anew."""
         self._moving.setdefault(d.home, set()).add(d.key)
-        self._start(d.home)
 
     def channel_of(self, address: str) -> Channel | None:
         return self._channels.get(address.partition(":")[0])
@@ -78,15 +79,23 @@ class Notifier:
         while not self._stopping:
             await self._woken.wait()
             self._woken.clear()
+            if self._past.has_come_back():
+                self._forget_times()
             try:
                 waiting = await self._store.channels_waiting()
             except Exception:
                 log.exception("cannot read what is to be sent", reference=reference())
                 continue
-            for address in waiting:
+            for address in dict.fromkeys((*waiting, *self._moving)):
                 self._start(address)
         await self._drain()
         await self._store.let_go(self._owner)
+
+    def _forget_times(self) -> None:
+        """The clock was put back: what was remembered by it would hold for too long."""
+        self._sure.clear()
+        self._not_before.clear()
+        self._edited.clear()
 
     def stop(self) -> None:
         """Begin nothing new. `run` returns once what is being sent has been."""

@@ -142,9 +142,7 @@ class Reader:
 
     async def _history(self, count: int, component: str | None, facts: Facts, zone: str) -> Card:
         page = await self._store.history(count, component=component)
-        notes = {
-            d.key: [e.data["text"] for e in await self._journal(d.key) if e.kind == "Noted"] for d in page.deployments
-        }
+        notes = await self._store.noted([d.key for d in page.deployments])
         return answers.history(page.deployments, notes, facts, zone)
 
     async def _journal(self, chain: str) -> Sequence[Entry]:

@@ -15,10 +15,11 @@ import structlog
 
 from bot.effects import Effects
 from bot.logs import reference
+from bot.past import Past
 from bot.service import Service
 from core import steps as s
 from core.facts import Facts, Outcome, StepFailed
-from core.ports import ArtifactProblem, Clock, FenceLost, Lease, ServerFault, Store
+from core.ports import ArtifactProblem, Change, Clock, FenceLost, Lease, ServerFault, Store
 from core.stages import MOVING
 from core.state import Deployment
 from core.workflow import due
@@ -29,6 +30,8 @@ LEASE = 15.0
 """Seconds that a claim lasts without a heartbeat; another replica takes over this long after a crash."""
 _IN_FLIGHT = 32
 """Deployments worked on at once by one process."""
+_RECENT = 100
+"""Deployments, ended ones among them, that may have a duty or be watched."""
 _STEPS = 200
 """Steps in one pass, far above what any stage needs: a bound for what must not loop."""
 _GRACE = 5.0
@@ -48,6 +51,7 @@ class Reconciler:
         self._poll = poll
         self._lease = LEASE if lease is None else lease
         self._owner = uuid.uuid4().hex
+        self._past = Past(clock)
         self._woken = asyncio.Event()
         self._working: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         self._faults: dict[str, int] = {}
@@ -66,6 +70,8 @@ class Reconciler:
             while not self._stopping:
                 await self._woken.wait()
                 self._woken.clear()
+                if self._past.has_come_back():
+                    await self._hurry()
                 await self._claim()
             await self._drain()
         finally:
@@ -88,6 +94,17 @@ class Reconciler:
     @property
     def idle(self) -> bool:
         return not (self._working or self._woken.is_set())
+
+    async def _hurry(self) -> None:
+        """The clock was put back: look at everything now that would wait for a time that has to come again."""
+        log.warning("the clock was put back")
+        try:
+            recent = (await self._store.history(_RECENT)).deployments
+            keys = {d.key for d in (*await self._store.active(), *recent)}
+            now = self._clock.now()
+            await self._store.commit(Change(due=tuple((key, now) for key in sorted(keys))))
+        except Exception:
+            log.exception("cannot look at everything again", reference=reference())
 
     async def _claim(self) -> None:
         while not self._stopping and (room := _IN_FLIGHT - len(self._working)) > 0:

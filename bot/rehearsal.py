@@ -189,7 +189,7 @@ async def _checked(settings: Settings, stage: Stage, id: str, digest: str, manif
     if state.status != "healthy":
         say(f"❌ It did not start: {state.error or state.status}")
         return False
-    checks = settings.checks_for(manifest.component)
+    checks = wiring.policy_of(settings).checks_for(manifest.component)
     wanted = VerificationWanted(
         digest=digest, deployment=id, attempt=1, run=1, nonce=secrets.token_urlsafe(18), address=stage.url,
         checks=tuple(_wanted(check) for check in checks),

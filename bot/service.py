@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
@@ -23,10 +24,11 @@ from core.facts import Decided, Facts, Outcome, Refused
 from core.parsing import Ignore, parse
 from core.parsing import Reply as Usage
 from core.people import Person
-from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, People, Reply, Settled, Store
+from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, People, Reply, Settled, Store, Surroundings
 from core.ports import Outcome as Result
 from core.workflow import Writing, conclude, decide
 
+T = TypeVar("T")
 log = structlog.get_logger("ashat.service")
 
 _TRIES = 20
@@ -116,8 +118,9 @@ class Service:
 
     async def _settle(self, message: Incoming, reply: Reply, *outbox: Outbound) -> Reply:
         """Make `reply` the end of a message that changes nothing. One that was carried out keeps its own."""
+        settled = Settled(message.platform, message.delivery, reply, message)
         try:
-            await self._store.commit(Change(settled=Settled(message.platform, message.delivery, reply), outbox=outbox))
+            await self._store.commit(Change(settled=settled, outbox=outbox))
         except Conflict:
             return await self._store.settled(message.platform, message.delivery) or reply
         return reply
@@ -138,13 +141,8 @@ class Service:
 
     async def _carry_out(self, message: Incoming, command: Writing, person: Person, *, late: bool) -> Reply:
         for _ in range(_TRIES):
-            facts = await self._gather.for_command(command, person, message.channel, nonce())
-            reply, draft = self._decided(command, facts, message)
-            if late:
-                answer = _by_outbox(reply, message, person, facts.now)
-                draft = replace(draft, outbox=(*draft.outbox, answer))
             try:
-                await self._store.commit(draft)
+                draft, reply = await self._committed(message, command, person, late=late)
             except Conflict:
                 known = await self._store.settled(message.platform, message.delivery)
                 if known is not None:
@@ -158,35 +156,67 @@ class Service:
             return reply
         raise Conflict(f"{_TRIES} others committed first")
 
+    async def _committed(
+        self, message: Incoming, command: Writing, person: Person, *, late: bool
+    ) -> tuple[Change, Reply]:
+        """Decided, and durable with its reply. What only the store knows is read in the transaction that writes.
+
+        Raises Conflict where somebody else committed first.
+        """
+
+        def drafted(facts: Facts) -> Change:
+            reply, draft = self._decided(command, facts, message)
+            settled = Settled(message.platform, message.delivery, reply, message)
+            answer = (_by_outbox(reply, message, person, facts.now),) if late else ()
+            return replace(draft, settled=settled, outbox=(*draft.outbox, *answer))
+
+        fresh = nonce()
+        if isinstance(command, c.Push | c.Configure):  # ALPHA and servers are asked first, outside any transaction
+            draft = drafted(await self._gather.for_command(command, person, message.channel, fresh))
+            await self._store.commit(draft)
+        else:
+            wanted = await self._store.decide(
+                *c.split_id(command.id),
+                lambda around: drafted(self._gather.within(around, person, message.channel, fresh)),
+            )
+            draft = _certain(wanted)
+        return draft, _certain(draft.settled).reply
+
     def _decided(self, command: Writing, facts: Facts, message: Incoming) -> tuple[Reply, Change]:
         verdict = decide(command, facts)
         about = facts.deployment.name if facts.deployment else getattr(command, "id", None)
         match verdict:
             case Refused(_, why, more):
-                reply = Reply("refused", Card(why, more, tone="bad", summary=why), about)
-                return reply, Change(settled=Settled(message.platform, message.delivery, reply))
+                return Reply("refused", Card(why, more, tone="bad", summary=why), about), Change()
             case Decided(events, says):
                 draft = change(facts, events, via=message.platform)
                 first, *rest = (*says, *advice(command))
                 about = draft.deployment.name if draft.deployment else about
-                reply = Reply("done", Card(first, tuple(rest), summary=first), about)
-                return reply, replace(draft, settled=Settled(message.platform, message.delivery, reply))
+                return Reply("done", Card(first, tuple(rest), summary=first), about), draft
 
     # -- what was observed ---------------------------------------------------------------------------------------------
 
     async def observe(self, key: str, outcome: Outcome, lease: Lease) -> tuple[DeploymentEvent, ...]:
         """Decide an outcome and commit it under `lease`. Raises FenceLost. No events: nothing changed."""
-        for _ in range(_TRIES):
-            facts = await self.facts(key)
-            if facts is None:
-                return ()
+        events: tuple[DeploymentEvent, ...] = ()
+
+        def concluded(around: Surroundings) -> Change | None:
+            nonlocal events
+            events = ()
+            if around.deployment is None:
+                return None
+            facts = self._gather.within(around, None, around.deployment.home, fresh)
             events = conclude(outcome, facts)
-            if not events:
-                return ()
+            return change(facts, events, lease=lease) if events else None
+
+        for _ in range(_TRIES):
+            fresh = nonce()
             try:
-                await self._store.commit(change(facts, events, lease=lease))
+                committed = await self._store.decide(*c.split_id(key), concluded)
             except Conflict:
                 continue
+            if committed is None:
+                return ()
             log.info(
                 "observed", deployment=key, outcome=type(outcome).__name__, events=[type(e).__name__ for e in events]
             )
@@ -228,6 +258,13 @@ def _by_outbox(reply: Reply, message: Incoming, person: Person, now: datetime) -
     """The reply to somebody who is no longer waiting on the line for it."""
     expires = now + timedelta(seconds=_REPLY_LIFE)
     return Outbound("reply", message.channel, reply.card, person=person.id, expires_at=expires)
+
+
+def _certain(value: T | None) -> T:
+    """Where the caller has just put it there."""
+    if value is None:
+        raise TypeError("a decision about a message settles it")
+    return value
 
 
 def nonce() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from bot.settings import Settings, SettingsError, SlackSecrets, slack_secrets, token_of
+from bot.settings.sections import Component
 from core.cards import Card
 from core.people import Person
 from core.policy import CheckRule, Policy
@@ -59,6 +60,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
     return Policy(
         checks=(*standard, *added),
         minimum_checks={name: component.minimum_checks for name, component in settings.components.items()},
+        default_minimum=Component().minimum_checks,
         quorum=work.quorum,
         quorum_by_component=dict(work.quorum_by_component),
         own_push=work.own_push if own_push is None else own_push,
@@ -94,7 +96,7 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
 def artifacts_of(settings: Settings) -> ArtifactStore:
     from adapters.artifacts.content import ContentStore
 
-    return ContentStore(settings.ashat.data / "artifacts")
+    return ContentStore(settings.ashat.artifacts)
 
 
 def source_of(settings: Settings) -> ArtifactSource:

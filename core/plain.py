@@ -37,4 +37,4 @@ def buttons(found: tuple[Button, ...]) -> str:
 
 def safe(text: str) -> str:
     """One line without anything that a terminal would obey, or that turns the reading order round."""
-    return " ".join(visible(text).splitlines()).rstrip()
+    return " ".join(visible(text).replace("\t", " ").splitlines()).rstrip()

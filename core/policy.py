@@ -13,7 +13,7 @@ from core.people import Person
 from core.release.signing import canonical
 from core.routing import Route
 from core.stages import Stage
-from core.state import Deployment, Lane, ReleaseRef, Server, Vote
+from core.state import Check, Deployment, Lane, ReleaseRef, Server, Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ class Policy:
 
     checks: tuple[CheckRule, ...] = ()
     minimum_checks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Component to the kinds of check that must have run and passed."""
+    """Component to the checks that must have run and passed: standard ones by kind, added ones by name."""
+    default_minimum: tuple[str, ...] = ()
+    """The same for components that `minimum_checks` does not name."""
     quorum: int = 1
     quorum_by_component: dict[str, int] = field(default_factory=dict)
     own_push: bool = False
@@ -51,6 +53,15 @@ class Policy:
     min_platform_version: str | None = None
     routes: tuple[Route, ...] = ()
     """Channels that get the cards besides the one in which a deployment began."""
+
+    def checks_for(self, component: str) -> tuple[Check, ...]:
+        """The checks of a run, in the order shown. A minimum check is required: not applicable counts as failed."""
+        minimum = self.minimum_checks.get(component, self.default_minimum)
+        return tuple(
+            Check(rule.name, rule.kind, rule.timeout, rule.options, rule.kind in minimum or rule.name in minimum)
+            for rule in self.checks
+            if not rule.components or component in rule.components
+        )
 
     def quorum_for(self, component: str) -> int:
         return self.quorum_by_component.get(component, self.quorum)

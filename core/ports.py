@@ -157,6 +157,8 @@ class Settled:
     platform: str
     delivery: str
     reply: Reply
+    message: Incoming | None = None
+    """With it the row need not be there before: message, decision and reply become durable at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,19 @@ class Change:
     tested: tuple[tuple[str, str], ...] = ()
     """Update id and digest that passed the checks on ALPHA's machine."""
     lease: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the store knows about one deployment at one instant, to decide by."""
+
+    deployment: Deployment | None
+    servers: tuple[Server, ...]
+    """Public first, then OMEGA by region."""
+    lane: Lane = field(default_factory=lambda: Lane("main"))
+    """That of its component; a fresh one where it has none yet."""
+    siblings: tuple[Deployment, ...] = ()
+    """Other deployments of its component that have not ended, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +233,20 @@ class Store(Protocol):
         it is stored.
         """
 
+    async def decide(
+        self,
+        id: str,  # noqa: A002
+        attempt: int | None,
+        decision: Callable[[Surroundings], Change | None],
+    ) -> Change | None:
+        """Look, decide and commit in one transaction; what was committed, None where nothing had to be.
+
+        `decision` is pure: it may be called in another thread, and again. Raises what it raises and what `commit` does.
+        """
+
+    async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002
+        """Of the attempt, or of the latest one, as one instant has it."""
+
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002
         """The attempt, or the latest one."""
 
@@ -237,6 +266,9 @@ class Store(Protocol):
 
     async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
         """Entries of one chain in order, from the one after number `after`."""
+
+    async def noted(self, chains: Sequence[str]) -> dict[str, list[str]]:
+        """What people have noted on each of these deployments, oldest first."""
 
     async def heads(self) -> Sequence[Head]:
         """The last entry of every chain, by chain."""

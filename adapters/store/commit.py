@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.store import aggregate, codec, steps, work
+from adapters.store import aggregate, codec, post, steps, work
 from adapters.store.journal import append
 from adapters.store.known import Known
 from adapters.store.reads import one_deployment
@@ -28,10 +30,14 @@ from adapters.store.tables import (
     TESTED,
     VOTE,
 )
-from adapters.store.upsert import added, put
+from adapters.store.upsert import added, insertion, put
+from adapters.store.working import Working
 from core.ports import Change, Conflict, Outbound, Settled
 from core.stages import Stage
 from core.state import Deployment, Lane, Server
+
+if TYPE_CHECKING:
+    from adapters.store.upsert import Insert
 
 # The statements of nearly every commit, built once: to build one takes longer than SQLite takes to run it.
 _UPDATE_DEPLOYMENT = update(DEPLOYMENT).where(
@@ -45,39 +51,37 @@ _SETTLE = update(INBOX).where(
 )
 
 
-def save(c: Connection, change: Change, before: Deployment | None, now: datetime) -> Deployment | None:
-    """Write `change`; the deployment as it is now stored. Raises Conflict or FenceLost; the caller rolls back.
-
-    `before` may be the stored deployment, where the caller knows it in the version that `change` was decided on.
-    """
+def save(c: Connection, change: Change, working: Working, now: datetime) -> Deployment | None:
+    """Write `change`; the deployment as it is now stored. Raises Conflict or FenceLost; the caller rolls back."""
     rows = work.taken(c, change)
     if change.lease:
         work.require(rows.get(change.lease.key), change.lease)
-    stored = _deployment(c, change.deployment, before, now) if change.deployment else None
+    stored = _deployment(c, change.deployment, working, now) if change.deployment else None
     if change.lane:
         _lane(c, change.lane)
     for server in change.servers:
         _server(c, server)
     _tested(c, change.tested)
-    append(c, change.entries, own=stored.key if stored else None)
+    entries = append(c, change.entries, stored.key if stored else None, working.end)
     _outbox(c, change.outbox)
     _cards(c, stored, change.follow)
     if change.settled:
         _settle(c, change.settled, now)
     work.wish(c, change.due, rows)
+    working.written(change, stored, entries)
     return stored
 
 
 # -- the deployment ----------------------------------------------------------------------------------------------------
 
 
-def _deployment(c: Connection, d: Deployment, before: Deployment | None, now: datetime) -> Deployment:
+def _deployment(c: Connection, d: Deployment, working: Working, now: datetime) -> Deployment:
     after = aggregate.next_version(d)
     if d.version == 0:
         before = None
         _insert_new(c, after)
     else:
-        before = before or one_deployment(c, d.id, d.attempt, Known())
+        before = working.before(d) or one_deployment(c, d.id, d.attempt, Known())
         _update(c, d, after, before)
     for changes in aggregate.differences(before, after):
         _write_parts(c, changes)
@@ -200,9 +204,29 @@ def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> N
 
 
 def _settle(c: Connection, settled: Settled, now: datetime) -> None:
-    its = {"its_platform": settled.platform, "its_delivery": settled.delivery}
-    if c.execute(_SETTLE, {**its, "settled_at": now, "reply": codec.encode(settled.reply)}).rowcount == 1:
-        return
+    reply = {"settled_at": now, "reply": codec.encode(settled.reply)}
+    if settled.message is not None:
+        row = post.arrived(settled.message, now) | reply
+        done = c.execute(_received(c.dialect.name), row).rowcount == 1
+    else:
+        its = {"its_platform": settled.platform, "its_delivery": settled.delivery}
+        done = c.execute(_SETTLE, its | reply).rowcount == 1
+    if not done:
+        _not_settled(c, settled)
+
+
+@cache
+def _received(dialect: str) -> Insert:
+    """Into the inbox as settled, whether it is there already or not; not where it is settled."""
+    new = insertion(dialect, INBOX)
+    return new.on_conflict_do_update(
+        index_elements=[INBOX.c.platform, INBOX.c.delivery],
+        set_={"settled_at": new.excluded.settled_at, "reply": new.excluded.reply},
+        where=text("inbox.settled_at IS NULL"),
+    )
+
+
+def _not_settled(c: Connection, settled: Settled) -> NoReturn:
     name = f"{settled.platform} message {settled.delivery}"
     row = (INBOX.c.platform == settled.platform, INBOX.c.delivery == settled.delivery)
     if c.execute(select(INBOX.c.number).where(*row)).first() is None:

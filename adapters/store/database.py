@@ -31,6 +31,8 @@ class Database:
     readers: int
     guard: Callable[[Connection], None]
     """Called in the transaction that migrates: whoever comes second waits there until the first has committed."""
+    together: int = 1
+    """Closures that may share a transaction of the writer."""
 
 
 def parsed(url: str) -> URL:

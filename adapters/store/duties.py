@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, or_
 
 from adapters.store.tables import DUTY
-from adapters.store.upsert import Insert, insertion
+from adapters.store.upsert import insertion
+
+if TYPE_CHECKING:
+    from adapters.store.upsert import Insert
 
 
 def hold(c: Connection, duty: str, owner: str, now: datetime, lease: float) -> bool:

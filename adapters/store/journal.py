@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import codec
-from adapters.store.tables import CHECKPOINT, JOURNAL
+from adapters.store.tables import CHECKPOINT, JOURNAL, NOTES
 from adapters.store.upsert import added
 from core.journal import GENESIS, Draft, Entry, Head, seal
 from core.ports import Conflict
 
 _FIELDS = ("chain", "seq", "kind", "data", "at", "by", "via", "previous", "hash")
+
+End = tuple[int, str]
+"""Number and hash of a chain's last entry; 0 and GENESIS where it has none."""
 
 QUEUES = 0x71
 """Keeps these advisory locks apart from others: the seed of their hash."""
@@ -27,25 +30,33 @@ _LAST = (
     .limit(1)
 )
 
+_NOTED = (
+    select(JOURNAL.c.chain, JOURNAL.c.data)
+    .where(JOURNAL.c.chain.in_(bindparam("chains", expanding=True)), text(NOTES))
+    .order_by(JOURNAL.c.chain, JOURNAL.c.seq)
+)
 _QUEUE = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("its_chain"), QUEUES)))
 
 
-def append(c: Connection, drafts: Sequence[Draft], own: str | None) -> None:
+def append(
+    c: Connection, drafts: Sequence[Draft], own: str | None, end: Callable[[Connection, str], End]
+) -> list[Entry]:
     """Seal `drafts` in order behind the last entries of their chains; `own` is that of the deployment that is changed.
 
-    Raises Conflict where another process has just added to one of them.
+    `end` tells where a chain ends now. Raises Conflict where another process has just added to one of them.
     """
     if not drafts:
-        return
+        return []
     chains = dict.fromkeys(draft.chain for draft in drafts)
     if c.dialect.name == "postgresql":
         _queue_for(c, chains.keys() - {own})
-    ends = {chain: _end(c, chain) for chain in chains}
+    ends = {chain: end(c, chain) for chain in chains}
     entries = seal_all(drafts, ends)
     try:
         c.execute(insert(JOURNAL), [_row(entry) for entry in entries])
     except IntegrityError as error:
         raise Conflict("another entry has just taken this place in the journal") from error
+    return entries
 
 
 def _queue_for(c: Connection, chains: Iterable[str]) -> None:
@@ -57,7 +68,7 @@ def _queue_for(c: Connection, chains: Iterable[str]) -> None:
         c.execute(_QUEUE, {"its_chain": chain})
 
 
-def seal_all(drafts: Iterable[Draft], ends: dict[str, tuple[int, str]]) -> list[Entry]:
+def seal_all(drafts: Iterable[Draft], ends: dict[str, End]) -> list[Entry]:
     """Entries for `drafts`; `ends`, the number and hash of each chain's last entry, moves along."""
     entries = []
     for draft in drafts:
@@ -68,7 +79,8 @@ def seal_all(drafts: Iterable[Draft], ends: dict[str, tuple[int, str]]) -> list[
     return entries
 
 
-def _end(c: Connection, chain: str) -> tuple[int, str]:
+def end_of(c: Connection, chain: str) -> End:
+    """As the journal has it."""
     row = c.execute(_LAST, {"its_chain": chain}).one_or_none()
     return (row.seq, row.hash) if row else (0, GENESIS)
 
@@ -82,6 +94,14 @@ def entries(c: Connection, chain: str, after: int, limit: int) -> list[Entry]:
     wanted = select(*(JOURNAL.c[name] for name in _FIELDS)).where(JOURNAL.c.chain == chain, JOURNAL.c.seq > after)
     rows = c.execute(wanted.order_by(JOURNAL.c.seq).limit(limit)).mappings()
     return [Entry(**{**row, "data": json.loads(row["data"])}) for row in rows]
+
+
+def noted(c: Connection, chains: Sequence[str]) -> dict[str, list[str]]:
+    """By the index of notes alone, however long the chains are."""
+    found: dict[str, list[str]] = {chain: [] for chain in chains}
+    for chain, data in c.execute(_NOTED, {"chains": list(chains)}):
+        found[chain].append(json.loads(data)["text"])
+    return found
 
 
 def heads(c: Connection) -> list[Head]:

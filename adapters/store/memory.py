@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from adapters.store.codec import canonical_text
 from adapters.store.journal import seal_all
 from adapters.store.reads import place_of, server_order
 from adapters.store.schedule import Work
+from core.events import Noted
 from core.journal import Entry, Head
 from core.ports import (
     CardRow,
@@ -26,6 +27,7 @@ from core.ports import (
     Queued,
     Reply,
     Settled,
+    Surroundings,
     Waiting,
 )
 from core.stages import Stage
@@ -106,10 +108,32 @@ class MemoryStore:
             self._queued += 1
             self._outbox[self._queued] = Queued(self._queued, message, 0)
         if change.settled:
-            self._inbox[change.settled.platform, change.settled.delivery].reply = change.settled.reply
+            self._settle(change.settled)
         for key, due_at in change.due:
             if key in self._work or due_at is not None:
                 self._work[key] = self._work.get(key, Work(key)).wished(due_at)
+
+    async def decide(
+        self,
+        id: str,  # noqa: A002 - the port's word
+        attempt: int | None,
+        decision: Callable[[Surroundings], Change | None],
+    ) -> Change | None:
+        change = decision(self._surroundings(id, attempt))
+        if change is not None:
+            await self.commit(change)
+        return change
+
+    async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
+        return self._surroundings(id, attempt)
+
+    def _surroundings(self, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the port's word
+        d, servers = self._latest(id, attempt), tuple(sorted(self._servers.values(), key=server_order))
+        if d is None:
+            return Surroundings(None, servers)
+        active = (d for d in self._deployments.values() if not d.ended)
+        siblings = tuple(other for other in active if other.component == d.component and other.key != d.key)
+        return Surroundings(d, servers, self._lanes.get(d.component, Lane(d.component)), siblings)
 
     def _check(self, change: Change) -> None:
         if change.lease and not self._holds(change.lease):
@@ -133,10 +157,16 @@ class MemoryStore:
     def _check_settled(self, settled: Settled) -> None:
         name = f"{settled.platform} message {settled.delivery}"
         message = self._inbox.get((settled.platform, settled.delivery))
-        if message is None:
+        if message is None and settled.message is None:
             raise ValueError(f"{name} was never accepted; accept it before it settles")
-        if message.reply is not None:
+        if message is not None and message.reply is not None:
             raise Conflict(f"{name} is settled already")
+
+    def _settle(self, settled: Settled) -> None:
+        key = (settled.platform, settled.delivery)
+        if key not in self._inbox and settled.message is not None:
+            self._inbox[key] = _Message(Waiting(settled.message, self._clock.now()))
+        self._inbox[key].reply = settled.reply
 
     def _store(self, after: Deployment, follow: Sequence[str]) -> None:
         before = self._deployments.get(after.key)
@@ -153,6 +183,9 @@ class MemoryStore:
                 self._cards[place] = replace(card, wanted=after.version)
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
+        return self._latest(id, attempt)
+
+    def _latest(self, id: str, attempt: int | None) -> Deployment | None:  # noqa: A002 - the port's word
         found = [d for d in self._deployments.values() if d.id == id and attempt in (None, d.attempt)]
         return max(found, key=lambda d: d.attempt, default=None)
 
@@ -189,6 +222,12 @@ class MemoryStore:
 
     async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
         return self._chains.get(chain, [])[after : after + limit]
+
+    async def noted(self, chains: Sequence[str]) -> dict[str, list[str]]:
+        return {
+            chain: [entry.data["text"] for entry in self._chains.get(chain, []) if entry.kind == Noted.__name__]
+            for chain in chains
+        }
 
     async def heads(self) -> Sequence[Head]:
         return [Head(chain, len(entries), entries[-1].hash) for chain, entries in sorted(self._chains.items())]

@@ -21,8 +21,13 @@ _CARD = (CARD.c.channel, CARD.c.deployment, CARD.c.reference, CARD.c.shown, CARD
 
 
 def accept(c: Connection, message: Incoming, at: datetime) -> bool:
+    return added(c, INBOX, arrived(message, at))
+
+
+def arrived(message: Incoming, at: datetime) -> dict[str, object]:
+    """Its row."""
     row = {"platform": message.platform, "delivery": message.delivery, "received_at": at}
-    return added(c, INBOX, {**row, "message": codec.encode(message)})
+    return {**row, "message": codec.encode(message)}
 
 
 def reply_to(c: Connection, platform: str, delivery: str) -> Reply | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
@@ -16,16 +17,23 @@ from adapters.store.database import Database, StoreUnusable, parsed
 from adapters.store.known import Known
 from adapters.store.migrate import migrate
 from adapters.store.threads import Threads
+from adapters.store.working import Kept, Looked, Working
 from core.journal import Entry, Head
-from core.ports import CardRow, Change, Clock, Conflict, Incoming, Lease, Page, Queued, Reply, Waiting
+from core.ports import CardRow, Change, Clock, Conflict, Incoming, Lease, Page, Queued, Reply, Surroundings, Waiting
 from core.state import Deployment, Lane, Server
+
+Written = tuple[Change | None, Deployment | None]
+"""What was committed, and the deployment as it is stored since."""
 
 
 class SqlStore:
     """See core.ports.Store. Make it with `open`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._writer = Threads(database.writer, "store-writer", database.writers)
+        self._kept = Kept() if database.writers == 1 else None
+        """One thread writes all there is, so it knows what is there."""
+        undone = self._kept.forget if self._kept else lambda: None
+        self._writer = Threads(database.writer, "store-writer", database.writers, database.together, undone)
         self._readers = Threads(database.reader, "store-reader", database.readers)
         self._clock = clock
         self._known = Known()
@@ -66,21 +74,46 @@ class SqlStore:
     # -- decisions -----------------------------------------------------------------------------------------------------
 
     async def commit(self, change: Change) -> None:
-        d = change.deployment
-        before = self._known.get(d.key, d.version) if d else None
+        await self._written(lambda c: (change, save(c, change, self._working(c), self._clock.now())))
+
+    async def decide(
+        self,
+        id: str,  # noqa: A002 - the port's word
+        attempt: int | None,
+        decision: Callable[[Surroundings], Change | None],
+    ) -> Change | None:
+        def work(c: Connection) -> Written:
+            working = self._working(c)
+            change = decision(working.surroundings(c, id, attempt))
+            return change, None if change is None else save(c, change, working, self._clock.now())
+
+        return await self._written(work)
+
+    async def _written(self, work: Callable[[Connection], Written]) -> Change | None:
         try:
-            stored = await self._writer.run(lambda c: save(c, change, before, self._clock.now()))
+            change, stored = await self._writer.run(work)
         except DBAPIError as error:
             if postgres.lost_race(error):
                 raise Conflict("somebody else committed first") from error
             raise
         if stored:
             self._known.put(stored)
+        return change
+
+    def _working(self, c: Connection) -> Working:
+        return self._kept.checked(c) if self._kept else Looked(self._known)
+
+    async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
+        """Where one thread writes, it is the one that knows without a look."""
+        thread = self._writer if self._kept else self._readers
+        return await thread.run(lambda c: self._working(c).surroundings(c, id, attempt))
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
         return await self._readers.run(lambda c: reads.one_deployment(c, id, attempt, self._known))
 
     async def active(self, component: str | None = None) -> Sequence[Deployment]:
+        if (kept := self._kept) is not None:
+            return await self._writer.run(lambda c: kept.checked(c).active(c, component))
         return await self._readers.run(lambda c: reads.active(c, component, self._known))
 
     async def history(self, limit: int, before: str | None = None, component: str | None = None) -> Page:
@@ -106,6 +139,9 @@ class SqlStore:
 
     async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
         return await self._readers.run(lambda c: journal.entries(c, chain, after, limit))
+
+    async def noted(self, chains: Sequence[str]) -> dict[str, list[str]]:
+        return await self._readers.run(lambda c: journal.noted(c, chains))
 
     async def heads(self) -> Sequence[Head]:
         return await self._readers.run(journal.heads)

@@ -15,6 +15,8 @@ PRIVATE = 0o600
 BUSY_SECONDS = 30
 """How long a transaction waits for another process's before it gives up."""
 READERS = 2
+TOGETHER = 64
+"""Commits that share an fsync at most, so that the first of them waits for few others."""
 
 
 def database(url: URL) -> Database:
@@ -24,7 +26,7 @@ def database(url: URL) -> Database:
     """
     file = Path(str(url.database))
     prepare_file(file)
-    return Database(str(file), _writer_engine(url), 1, _reader_engine(url, READERS), READERS, _guard)
+    return Database(str(file), _writer_engine(url), 1, _reader_engine(url, READERS), READERS, _guard, TOGETHER)
 
 
 def prepare_file(path: Path) -> None:

@@ -16,6 +16,9 @@ from sqlmodel import Field, SQLModel
 
 from adapters.store.columns import Number, Utc
 
+NOTES = "kind = 'Noted'"
+"""The condition of the index of notes."""
+
 SCHEMA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -210,7 +213,10 @@ class JournalRow(Base, table=True):
     """One entry. `data` is its canonical JSON, over which the hash was taken."""
 
     __tablename__ = "journal"
-    __table_args__: ClassVar[Any] = (UniqueConstraint("chain", "seq"),)
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("chain", "seq"),
+        _where("ix_journal_noted", "chain", "seq", condition=NOTES),
+    )
     number: int | None = _number()
     chain: str
     seq: int

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
-Insert = sqlite.Insert | postgresql.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    Insert = sqlite.Insert | postgresql.Insert
 
 
 def insertion(dialect: str, table: Table) -> Insert:
     """An insert that knows ON CONFLICT, which both dialects write alike, and tells whether it wrote."""
-    new = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    return new.inline().execution_options(preserve_rowcount=True)
+    return _insert(dialect, table).inline().execution_options(preserve_rowcount=True)
+
+
+def _insert(dialect: str, table: Table) -> Insert:
+    """Imports the dialect that is used, and not the other one, which would make each start longer."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 def added(c: Connection, table: Table, row: Mapping[str, Any]) -> bool:

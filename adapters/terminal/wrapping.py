@@ -14,9 +14,10 @@ def wrapped(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
     rows: list[str] = []
     row = " " * indent
     for word in _pieces(text, width - indent - hang):
-        if row.strip() and cell_len(row) + cell_len(word.rstrip()) > width:
-            rows.append(row.rstrip())
-            row = " " * (indent + hang)
+        if cell_len(row) + cell_len(word.rstrip()) > width:
+            if row.strip():
+                rows.append(row.rstrip())
+            row = " " * (indent + hang if rows else indent)
         row += word
     return [*rows, row.rstrip()]
 

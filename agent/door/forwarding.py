@@ -15,6 +15,7 @@ _HOP_BY_HOP = frozenset(b"connection keep-alive proxy-connection te trailer tran
 _NEVER_DROPPED = frozenset((b"host", b"content-length"))
 """A client must not be able to have these taken away by naming them in Connection."""
 _FORWARDED = frozenset((b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
+_SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 Header = tuple[bytes, bytes]
 
@@ -31,6 +32,16 @@ def refusal(request: h11.Request) -> tuple[int, str] | None:
     return None
 
 
+def has_body(request: h11.Request) -> bool:
+    headers = dict(request.headers)
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
+
+
+def may_be_repeated(request: h11.Request) -> bool:
+    """Whether to send it twice does no more than to send it once (RFC 9110, section 9.2.1), and it is all here."""
+    return request.method in _SAFE and not has_body(request)
+
+
 def request_path(request: h11.Request) -> str:
     """The path alone: without the query, and without the origin of a request in absolute form."""
     target = request.target.decode("ascii", "replace")
@@ -40,7 +51,7 @@ def request_path(request: h11.Request) -> str:
 
 
 def request_headers(request: h11.Request, peer: str) -> list[Header]:
-    """What the release gets: the client's headers, who asked, and one request to the connection."""
+    """What the release gets: the client's headers, and who asked."""
     original = dict(request.headers)
     trusted = _is_loopback(peer)
     headers = [h for h in _end_to_end(request) if h[0].lower() not in _FORWARDED | {b"expect"}]
@@ -53,7 +64,6 @@ def request_headers(request: h11.Request, peer: str) -> list[Header]:
         headers.append((name, original.get(name.lower(), own) if trusted else own))
     if b"transfer-encoding" in original:
         headers.append((b"Transfer-Encoding", b"chunked"))
-    headers.append((b"Connection", b"close"))
     return headers
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import agent
-from agent.door.proxy import LISTENING, ROUTES, status_address
+from agent.door.place import LISTENING, ROUTES, status_address
 from agent.door.routes import Route, routes_text
 from agent.files import read_or_none, write_durably
 from agent.processes.kept import Keepers, NotStarted, Plan, alive
@@ -52,7 +52,7 @@ class FrontDoor:
         host, port = split_address(self._listen)
         if port == 0:
             port = self.port or 0
-        argv = (sys.executable, "-m", "agent.door.proxy", "--listen", f"{host}:{port}", "--folder", str(self._folder))
+        argv = (sys.executable, "-m", "agent.door", "--listen", f"{host}:{port}", "--folder", str(self._folder))
         root = str(Path(agent.__file__).parent.parent)
         plan = Plan(argv, str(self._folder), {"PYTHONPATH": root}, str(self._folder / "log"), _LOG_BYTES)
         await self._keepers.start(self._run, plan)

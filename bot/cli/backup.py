@@ -26,8 +26,7 @@ def backup(file: File, config: Config = DEFAULT_CONFIG) -> None:
         made = back_up(settings, file)
     typer.echo(f"{made.file} holds {made.events} events in {made.chains} chains: {made.bytes / 1024**2:.1f} MiB.")
     typer.echo(
-        f"Keep with it what it does not hold: {settings.ashat.data / 'artifacts'}, "
-        f"{settings.ashat.key_file}, and {config}."
+        f"Keep with it what it does not hold: {settings.ashat.artifacts}, {settings.ashat.key_file}, and {config}."
     )
 
 
@@ -47,4 +46,4 @@ def restore(file: File, config: Config = DEFAULT_CONFIG, force: Force = False) -
     if done.kept:
         typer.echo(f"What was there is {done.kept} now.")
     for digest in done.missing:
-        complain(f"Unfinished work needs the artifact {digest}: copy it to {settings.ashat.data / 'artifacts'}.")
+        complain(f"Unfinished work needs the artifact {digest}: copy it to {settings.ashat.artifacts}.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot import keys
 from bot.doctor.finding import Finding, fail, ok, warn
+from bot.doctor.postgres import postgres_findings
 from bot.settings import Settings, SettingsError, insecure_files, sqlite_file, token_of
 
 _UPDATE_ENDINGS = (".tar.gz", ".tar.zst", ".zip")
@@ -87,7 +88,7 @@ def _alpha(settings: Settings) -> Iterator[Finding]:
 def _database(settings: Settings) -> Iterator[Finding]:
     file = sqlite_file(settings)
     if file is None:
-        yield warn("Database: it is no SQLite file, so it is not looked into here.", "ask its own tools")
+        yield from postgres_findings(settings.ashat.database_url.get_secret_value())
     elif not file.exists():
         yield warn(f"Database: {file} does not exist yet.", "`ashat run` makes it at its first start")
     else:

@@ -24,7 +24,7 @@ from bot.settings.values import origin_of
 from core.people import Person, with_viewing
 from core.release.manifest import Name
 from core.routing import Route
-from core.state import PUBLIC, Check, omega
+from core.state import PUBLIC, omega
 
 
 class Settings(BaseSettings):
@@ -95,18 +95,3 @@ class Settings(BaseSettings):
             )
             for one in self.routes
         )
-
-    def checks_for(self, component: str) -> tuple[Check, ...]:
-        """The checks of a run, in the order shown. A minimum check is `required`: not applicable is a failure."""
-        minimum = self.components.get(component, Component()).minimum_checks
-        standard = [
-            Check(check.name, kind, check.timeout, check.options, required=kind in minimum)
-            for kind, check in self.checks.by_kind()
-            if check.enabled
-        ]
-        added = [
-            Check(check.name, check.kind, check.timeout, check.options, required=check.name in minimum)
-            for check in self.checks_added
-            if not check.components or component in check.components
-        ]
-        return (*standard, *added)

@@ -54,7 +54,9 @@ class Ashat(Section):
     data: Path = Path("data")
     """The folder that holds the bot's state."""
     database_url: SecretStr = SecretStr("sqlite:///{data}/ashat.db")
-    """SQLite, or PostgreSQL for several replicas; one with a password goes into ASHAT_ASHAT__DATABASE_URL."""
+    """SQLite, or postgresql://… for several replicas; one with a password goes into ASHAT_ASHAT__DATABASE_URL."""
+    artifacts: Path = Path("{data}/artifacts")
+    """The folder with the bytes of what was pushed, by digest; replicas share one, as they share key and ALPHA."""
     socket: Path = Path("{data}/ashat.sock")
     """The Unix socket on which `ashat deploy …` talks to the running bot."""
     key_file: Path = Path("{data}/bot.key.pem")
@@ -153,9 +155,6 @@ class Workflow(Section):
     """How many commands one person may give in a minute."""
     max_staged_bytes: Positive = 4 * 1024**3
     """How many bytes of one person's updates may be staged."""
-
-    def quorum_of(self, component: str) -> int:
-        return self.quorum_by_component.get(component, self.quorum)
 
 
 class CheckSettings(Section):

@@ -10,7 +10,7 @@ from core.events import ArtifactFixed, DeploymentEvent, Failed, Pushed, Staged
 from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Refused, SlotHealthy, StepFailed, Verdict
 from core.phases import verify
 from core.phases.common import way_out
-from core.policy import CheckRule, Policy, names, who_may
+from core.policy import names, who_may
 from core.release.manifest import Manifest
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts, Plan, label
@@ -117,21 +117,15 @@ def manifest_facts(manifest: Manifest) -> ManifestFacts:
 
 
 def _plan(manifest: ManifestFacts, alpha: AlphaFacts, facts: Facts) -> Plan:
-    rules = checks_for(manifest.component, facts.policy)
     running = tuple((region, ref.name if (ref := facts.lane.running(region)) else None) for region in facts.regions)
     return Plan(
         regions=facts.regions,
-        checks=tuple(rule.name for rule in rules),
+        checks=tuple(check.name for check in facts.policy.checks_for(manifest.component)),
         quorum=facts.policy.quorum_for(manifest.component),
         mainframes=alpha.mainframes,
         replaces=running,
         estimate=_estimate(alpha),
     )
-
-
-def checks_for(component: str, policy: Policy) -> tuple[CheckRule, ...]:
-    """The checks that a release of this component goes through."""
-    return tuple(rule for rule in policy.checks if not rule.components or component in rule.components)
 
 
 def _estimate(alpha: AlphaFacts) -> float | None:

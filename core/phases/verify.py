@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,9 +18,8 @@ from core.events import (
 )
 from core.facts import ChecksSeen, Decided, Facts, Refused, Verdict
 from core.phases.common import does_not_fit, stale_click
-from core.policy import Policy
 from core.stages import Stage
-from core.state import FINAL, Check, Deployment, Verification
+from core.state import FINAL, Deployment, Verification
 
 NO_CHECK = "no check ran"
 
@@ -77,15 +75,7 @@ def started(d: Deployment, facts: Facts) -> VerificationStarted:
     """The next run of `d`, with the checks that settings ask of its component."""
     deadline = facts.now + timedelta(seconds=facts.policy.verification_timeout)
     assert d.digest is not None
-    return VerificationStarted(d.runs + 1, facts.nonce, d.digest, deadline, tuple(_checks(d.component, facts.policy)))
-
-
-def _checks(component: str, policy: Policy) -> Iterator[Check]:
-    minimum = policy.minimum_checks.get(component, ())
-    for rule in policy.checks:
-        if not rule.components or component in rule.components:
-            required = rule.kind in minimum or rule.name in minimum
-            yield Check(rule.name, rule.kind, rule.timeout, rule.options, required=required)
+    return VerificationStarted(d.runs + 1, facts.nonce, d.digest, deadline, facts.policy.checks_for(d.component))
 
 
 def queued(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...]:

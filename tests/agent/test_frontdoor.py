@@ -12,6 +12,8 @@ import pytest
 
 from agent.door.proxy import Door
 from agent.door.routes import Route, RouteTable, routes_text
+from agent.door.upstreams import Upstreams
+from agent.door.wire import Wire
 from tests.agent.running import client as client_for
 
 Answer = bytes
@@ -60,15 +62,22 @@ class Street:
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
     release = Release()
-    behind = await asyncio.start_server(release.serve, "127.0.0.1", 0)
+    serving: set[asyncio.Task[None]] = set()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(release.serve(reader, writer)))
+
+    behind = await asyncio.start_server(serve, "127.0.0.1", 0)
     upstream = int(behind.sockets[0].getsockname()[1])
     door = Door(tmp_path)
-    server = await asyncio.start_server(door.serve, "127.0.0.1", 0)
+    server = await door.listen("127.0.0.1", 0)
     street = Street(tmp_path, release, upstream, int(server.sockets[0].getsockname()[1]))
     street.route(Route("/", "main", f"127.0.0.1:{upstream}"))
     yield street
     server.close()
     behind.close()
+    door.close()
+    await asyncio.gather(*serving, return_exceptions=True)
 
 
 @pytest.fixture
@@ -90,9 +99,9 @@ async def test_who_asked_is_passed_on_and_what_is_for_one_connection_is_not(
     assert lines[0] == "get /a?b=c http/1.1"
     sent = dict(line.split(": ", 1) for line in lines[1:] if line)
     assert sent["host"] == sent["x-forwarded-host"] == f"127.0.0.1:{street.port}"
-    assert (sent["x-forwarded-for"], sent["x-forwarded-proto"], sent["connection"]) == ("127.0.0.1", "http", "close")
+    assert (sent["x-forwarded-for"], sent["x-forwarded-proto"]) == ("127.0.0.1", "http")
     assert sent["x-kept"] == "2"
-    assert not {"x-secret-hop", "te"} & set(sent)
+    assert not {"x-secret-hop", "te", "connection"} & set(sent)
     assert answer.headers["x-kept"] == "3"
     assert not {"x-gone", "keep-alive"} & set(answer.headers)
 
@@ -175,14 +184,14 @@ async def test_a_connect_that_fails_is_tried_once_more_on_the_new_table(
     street: Street, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     street.route(Route("/", "main", "127.0.0.1:1"))
-    connect = asyncio.open_connection
+    connect = Upstreams.connect
 
-    async def switched_meanwhile(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if port == 1:
+    async def switched_meanwhile(upstreams: Upstreams, address: str) -> Wire:
+        if address == "127.0.0.1:1":
             street.route(Route("/", "main", f"127.0.0.1:{street.upstream}"))
-        return await connect(host, port)
+        return await connect(upstreams, address)
 
-    monkeypatch.setattr("agent.door.proxy.asyncio.open_connection", switched_meanwhile)
+    monkeypatch.setattr(Upstreams, "connect", switched_meanwhile)
     assert (await browser.get("/")).text == "ok"
 
 
@@ -197,3 +206,60 @@ def test_the_longest_prefix_wins(tmp_path: Path) -> None:
     wanted = {**dict.fromkeys(main, "main"), **dict.fromkeys(api, "api"), **dict.fromkeys(following, "next")}
     assert components == wanted
     assert json.loads(routes_text(routes))[0]["says"] == ""
+
+
+class Keeping(Release):
+    """A release that keeps connections open: `connections` holds, for each, the requests that came on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections: list[list[bytes]] = []
+        self.closes_after = 1000
+        self.after_answer = b""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests: list[bytes] = []
+        self.connections.append(requests)
+        try:
+            while head := await reader.readuntil(BODY_OF_REQUEST):
+                requests.append(head.split(b" HTTP/")[0])
+                if len(requests) > self.closes_after:
+                    break
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + self.after_answer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the door is done with it
+        writer.close()
+
+
+@pytest.fixture
+def kept(street: Street) -> Keeping:
+    """The street's release, keeping its connections."""
+    kept = Keeping()
+    street.release.serve = kept.serve  # type: ignore[method-assign]  # another release has moved in
+    return kept
+
+
+async def test_connections_are_used_again_for_what_may_be_repeated(
+    street: Street, browser: httpx.AsyncClient, kept: Keeping
+) -> None:
+    for method in ("GET", "HEAD", "POST", "GET"):
+        assert (await browser.request(method, "/")).status_code == 200
+    assert kept.connections == [[b"GET /", b"HEAD /"], [b"POST /", b"GET /"]]
+
+
+async def test_a_connection_that_was_closed_meanwhile_costs_no_request(
+    street: Street, browser: httpx.AsyncClient, kept: Keeping
+) -> None:
+    kept.closes_after = 1
+    for _ in range(4):
+        assert (await browser.get("/")).text == "ok"
+    assert kept.connections == [[b"GET /", b"GET /"]] * 3 + [[b"GET /"]], "each was read and closed, and sent anew"
+
+
+async def test_bytes_that_nobody_asked_for_are_no_answer_to_the_next_request(
+    street: Street, browser: httpx.AsyncClient, kept: Keeping
+) -> None:
+    kept.after_answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    for _ in range(3):
+        assert (await browser.get("/")).text == "ok"
+    assert kept.connections == [[b"GET /"]] * 3

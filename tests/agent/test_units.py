@@ -112,7 +112,7 @@ def test_an_agent_is_light_and_its_door_and_keeper_are_lighter() -> None:
     )
     for module, banned in (
         ("agent.program", heavy),
-        ("agent.door.proxy", "['pydantic', 'starlette', 'structlog', 'securesystemslib']"),
+        ("agent.door.__main__", "['pydantic', 'starlette', 'structlog', 'securesystemslib']"),
         ("agent.processes.keeper", "['asyncio', 'h11', 'pydantic']"),
     ):
         code = f"import sys, {module}; print([name for name in {banned} if name in sys.modules])"

@@ -9,7 +9,7 @@ from typing import Any
 from core.cards import Bar
 from core.stages import Stage
 from tests.bot.support.people import PLATFORM
-from tests.bot.support.world import POLL, World, running, until
+from tests.bot.support.world import POLL, World, running
 from tests.bot.test_journey import arrive, complete
 
 HOURS = 3 * 3600.0
@@ -268,6 +268,6 @@ async def test_an_upload_that_goes_on_is_shown_on_its_card(world: World) -> None
     await world.reaches("v1", Stage.STAGING)
     await world.passes(10)
     world.app.viewer.progressed(await world.deployment("v1"), "Upload", 600, 1000)
-    await until(lambda: world.app.notifier.idle)
+    await world.ticks()
     bar = next(line for line in world.card("v1").card.lines if isinstance(line, Bar))
     assert (bar.text, bar.after) == ("Upload 60%", "600 B of 1.0 kB")

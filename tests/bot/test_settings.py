@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bot.settings import Settings, SettingsError, insecure_files, load, parse, sqlite_file, token_of
 from bot.settings.example import example
 from bot.settings.values import to_seconds, to_text
+from bot.wiring import policy_of
 from core.people import Account
 
 ROOT = Path(__file__).parents[2]
@@ -316,18 +317,18 @@ def test_checks_of_a_component_are_the_standard_ones_then_its_own() -> None:
         minimum_checks = ["health", "api", "Smoke"]
         """)
     )
-    web = settings.checks_for("web")
+    web = policy_of(settings).checks_for("web")
     assert [check.name for check in web] == [
         "Health Check", "Module Load Test", "API Endpoint Test", "Database Connection", "Security Scan",
         "Licence Page", "Smoke",
     ]  # fmt: skip
     assert [check.kind for check in web if check.required] == ["health", "api", "command"]
-    assert "Licence Page" not in [check.name for check in settings.checks_for("main")]
-    assert [check.kind for check in settings.checks_for("main") if check.required] == ["health"]
+    assert "Licence Page" not in [check.name for check in policy_of(settings).checks_for("main")]
+    assert [check.kind for check in policy_of(settings).checks_for("main") if check.required] == ["health"]
 
 
 def test_the_standard_checks_have_the_guides_names() -> None:
-    assert [check.name for check in Settings().checks_for("main")] == [
+    assert [check.name for check in policy_of(Settings()).checks_for("main")] == [
         "Health Check", "Module Load Test", "API Endpoint Test", "Database Connection", "Performance Baseline",
         "Security Scan",
     ]  # fmt: skip

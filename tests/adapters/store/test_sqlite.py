@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 import stat
@@ -17,7 +18,7 @@ from adapters.store.known import Known
 from adapters.store.sql import SqlStore
 from core.evolve import evolve
 from core.journal import first_fault
-from core.ports import Change, Conflict, Settled
+from core.ports import Change, Conflict, Settled, Surroundings
 from core.state import Deployment, Lane, Placement
 from tests.contract.store.samples import (
     START,
@@ -295,3 +296,45 @@ async def test_what_is_forgotten_is_read_again(store: SqlStore) -> None:
     assert await store.active() == made
     assert [await store.deployment(d.id) for d in made] == made
     assert (await store.history(3)).deployments == (made[4], made[3], made[2])
+
+
+# -- what is kept in memory, and commits that share an fsync -----------------------------------------------------------
+
+
+async def test_what_another_process_has_written_is_seen(store: SqlStore, behind: sqlite3.Connection) -> None:
+    await stored(store, new_deployment())
+    await store.commit(Change(servers=(server("public"),)))
+    assert len((await store.surroundings("v1")).servers) == 1
+    behind.execute("INSERT INTO server SELECT 'omega', 'eu', name, url, data FROM server")
+    behind.commit()
+    assert [one.role for one in (await store.surroundings("v1")).servers] == ["public", "omega"]
+
+
+async def test_those_who_commit_at_once_share_a_transaction(store: SqlStore) -> None:
+    await stored(store, new_deployment())
+    began: list[str] = []
+    event.listen(store._writer._engine, "begin", lambda _: began.append("begin"))
+    await asyncio.gather(*(store.commit(Change(entries=(note("v1#1"),))) for _ in range(40)))
+    assert len(began) <= 20
+    assert first_fault(await store.journal("v1#1")) is None
+
+
+async def test_a_transaction_that_the_database_gives_up_is_carried_out_one_by_one(store: SqlStore) -> None:
+    """As SQLite does where the disk is full: it rolls back everything, also what was released."""
+    d = await stored(store, new_deployment())
+
+    def ruined(_: Surroundings) -> Change:
+        raw.rollback()
+        raise OSError("no space left on device")
+
+    raw = await store._writer.run(lambda c: c.connection.driver_connection)
+    notes = [store.commit(Change(entries=(note("v1#1"),))) for _ in range(10)]
+    came = await asyncio.gather(*notes, store.decide("v1", None, ruined), *_more(store), return_exceptions=True)
+    assert [type(each).__name__ for each in came if each is not None] == ["OSError"]
+    assert len(await store.journal("v1#1")) == 20
+    assert first_fault(await store.journal("v1#1")) is None
+    assert (await store.surroundings("v1")).deployment == d
+
+
+def _more(store: SqlStore) -> list[Awaitable[None]]:
+    return [store.commit(Change(entries=(note("v1#1"),))) for _ in range(10)]

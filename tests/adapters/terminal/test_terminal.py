@@ -10,8 +10,10 @@ import pytest
 from rich.cells import cell_len
 
 from adapters.terminal import Screen, Terminal
+from adapters.terminal.wrapping import wrapped
 from core.cards import Bar, Button, Card
 from core.people import Person
+from core.plain import safe
 from core.ports import Form
 
 BO = Person("bo", "Bo Li", frozenset({"viewer", "approver"}))
@@ -175,3 +177,11 @@ def test_what_is_printed_goes_above_what_is_being_typed() -> None:
     screen = Screen(stream, width=80, prompt=lambda: "@bo> deploy app")
     Terminal(screen, lambda: datetime(2026, 11, 23, tzinfo=UTC)).tell("hello")
     assert stream.getvalue() == "\r\x1b[Khello\n@bo> deploy app"
+
+
+def test_what_begins_with_space_stays_within_the_width_too() -> None:
+    assert all(cell_len(row) <= 20 for row in wrapped(f"   {'A' * 50} \u00a0 {'B' * 50}", 20, 4, 2))
+
+
+def test_a_tab_moves_nothing_out_of_its_column() -> None:
+    assert safe("a\tb") == "a b"

@@ -64,6 +64,19 @@ async def test_what_was_never_accepted_cannot_settle(store: Store) -> None:
         await store.commit(Change(settled=Settled("console", "1", reply())))
 
 
+async def test_a_message_can_come_and_settle_at_once(store: Store) -> None:
+    settled = Settled("console", "1", reply("Noted"), message("1"))
+    await store.commit(Change(settled=settled))
+    assert await store.settled("console", "1") == reply("Noted")
+    assert not await store.accept(message("1"), START)
+    with pytest.raises(Conflict, match="settled already"):
+        await store.commit(Change(deployment=new_deployment(), settled=settled))
+    await store.accept(message("2"), START)
+    await store.commit(Change(settled=Settled("console", "2", reply("Counted"), message("2"))))
+    assert await store.settled("console", "2") == reply("Counted")
+    assert await store.unsettled(after(99), 10) == []
+
+
 # -- outbox ------------------------------------------------------------------------------------------------------------
 
 
