@@ -173,8 +173,10 @@ async def test_its_own_direct_messages_come_back_to_it_and_start_nothing(world: 
     await world.hears(slack.alice, "status", in_="@ashat")
     answers = slack.dm(slack.alice).messages()
     assert len(answers) == 1
+    calls = len(slack.site.calls)
     await slack.echoes(answers[0])
     await world.is_still()
+    assert len(slack.site.calls) == calls
     assert slack.dm(slack.alice).messages() == answers
 
 
@@ -309,7 +311,8 @@ def _parked(world: SlackWorld) -> list[str]:
 
 @pytest.mark.parametrize("name", ["mo", "dee", "ci", "fay"])
 async def test_guests_deleted_people_bots_and_foreign_teams_change_nothing(mode: Mode, name: str) -> None:
-    async with live(mode, patience=0.5) as world:
+    """Also where settings list them as deployers: Slack says that they are no full members of this workspace."""
+    async with live(mode, patience=0.5, listed=[name]) as world:
         await arrive(world, "v1")
         who = world.slack.human(name)
         before = await world.events("v1")

@@ -19,6 +19,7 @@ from core.people import Person
 from core.routing import Route
 from tests.bot.support.clock import MovedClock
 from tests.bot.support.people import TEAM as NAMED
+from tests.bot.support.people import person
 from tests.bot.support.world import World, running
 from tests.slack.peer.people import Human
 from tests.slack.peer.slack import Slack
@@ -29,21 +30,27 @@ _LISTED = frozenset({"C0DEPLOY", "C0OPS", "C0SHARED"})
 _SPINS = 40_000
 
 
-def team() -> list[Person]:
-    """The tests' people, by their accounts in the peer's workspace."""
-    accounts = {one.id: [replace(a, platform="slack", id=f"U0{one.id.upper()}") for a in one.accounts] for one in NAMED}
-    return [replace(one, accounts=tuple(accounts[one.id])) for one in NAMED]
+def team(listed: Iterable[str] = ()) -> list[Person]:
+    """The tests' people, by their accounts in the peer's workspace; and who is `listed` beside them, as deployers."""
+    everybody = [*NAMED, *(person(name.capitalize(), "deployer", "approver") for name in listed)]
+    accounts = {
+        one.id: [replace(a, platform="slack", id=f"U0{one.id.upper()}") for a in one.accounts] for one in everybody
+    }
+    return [replace(one, accounts=tuple(accounts[one.id])) for one in everybody]
 
 
 class SlackWorld(World):
-    """`routes` are subscriptions of channels besides the home channel, by id."""
+    """`routes` are subscriptions of channels besides the home channel, by id; `listed` are more people in settings."""
 
-    def __init__(self, slack: Slack, clock: MovedClock, mode: Mode, routes: Iterable[str] = (), **more: Any) -> None:
+    def __init__(
+        self, slack: Slack, clock: MovedClock, mode: Mode, routes: Iterable[str] = (), listed: Iterable[str] = (),
+        **more: Any,
+    ) -> None:  # fmt: skip
         self.slack = slack
         self.mode = mode
         self.web: Web | None = None
         self._routes = tuple(Route(f"slack:{channel}") for channel in routes)
-        super().__init__(clock=clock, team=team(), **more)
+        super().__init__(clock=clock, team=team(listed), **more)
         self._nap = 0.0005
 
     def make_app(self) -> App:
