@@ -328,6 +328,16 @@ async def test_guests_deleted_people_bots_and_foreign_teams_change_nothing(mode:
         assert not any("v1" in text for text in texts(world.slack.ephemeral(to=who)))
 
 
+async def test_a_foreign_team_is_refused_at_the_door() -> None:
+    async with live("http", listed=["fay"]) as world:
+        await arrive(world, "v1")
+        fay, asked = world.slack.human("fay"), len(world.slack.called("users.info"))
+        for act in (fay.types("/deploy status"), fay.clicks("Cancel", on=world.its_card("v1"))):
+            with pytest.raises(NotAcknowledged, match="403"):
+                await act
+        assert len(world.slack.called("users.info")) == asked
+
+
 async def test_a_shared_channel_gives_no_commands_and_a_mention_in_mid_sentence_is_talk(world: SlackWorld) -> None:
     slack = world.slack
     world.ships("v1")
