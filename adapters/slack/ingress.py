@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from adapters.slack.setup import PATH as PATH
 from core.ports import Clock
 
-PATH = "/slack/events"
 MAX_BODY = 1024 * 1024
 """Bytes. Slack's largest payloads, views with their state, are well below."""
 STALE = 300.0

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from adapters.slack.ingress import PATH
+from adapters.slack.setup import PATH
 
 SCOPES: Mapping[str, str] = {
     "app_mentions:read": "hear a message that begins with the mention",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PLATFORM = "slack"
+PATH = "/slack/events"
+"""Where Slack sends its requests, in HTTP mode."""
 
 
 @dataclass(frozen=True, slots=True)
