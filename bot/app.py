@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -56,6 +57,18 @@ class Parts:
     signer: CryptoSigner
 
 
+class Attached(Protocol):
+    """What people are heard through: a chat platform, or the server that it calls."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Hear nothing more, and let the answers that are under way arrive."""
+
+    async def close(self) -> None:
+        """Nothing more is sent."""
+
+
 class App:
     def __init__(
         self, parts: Parts, settings: Settings, *, edit_gap: float | None = None, kicks: bool = True,
@@ -88,6 +101,11 @@ class App:
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []
         self._minding: asyncio.Task[None] | None = None
+        self._attached: list[Attached] = []
+
+    def attach(self, part: Attached) -> None:
+        """Have `part` started once the bot works, and stopped before the bot stops."""
+        self._attached.append(part)
 
     @property
     def door(self) -> Door:
@@ -108,10 +126,14 @@ class App:
         await self.service.sweep(0.0 if self._alone else _SWEEP)  # another replica may be answering what is newer
         self.reconciler.kick()
         self.notifier.kick()
+        for part in self._attached:
+            await part.start()
         log.info("started", people=len(self.parts.people.all()), channels=sorted(self.parts.channels))
 
     async def stop(self) -> None:
         """Take no new work, let what is in flight end, and close."""
+        for part in reversed(self._attached):
+            await part.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         if self._minding is not None:
@@ -121,6 +143,8 @@ class App:
         for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
             if ended is not None:
                 log.error("ended by an error", reference=reference(), exc_info=ended)
+        for part in self._attached:
+            await part.close()
         await self._checkpoint()
         await self.parts.agents.close()
         await self.parts.store.close()

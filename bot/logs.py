@@ -29,9 +29,11 @@ _SECRET_TEXTS = (
         re.compile(r"(\b(?:token|secret|password)['\"]?\s?[=:]\s?)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;)&]+)", re.I),
         rf"\1{HIDDEN}",
     ),
+    (re.compile(r"\bx(?:ox[a-z]|app)-[\w-]{6,}"), HIDDEN),
+    (re.compile(r"(\bticket=)[^\s'\"&]+"), rf"\1{HIDDEN}"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), HIDDEN),
 )
-_CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic")
+_CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic", "slack_bolt", "slack_sdk")
 """Libraries that log every request or tick at the level of information."""
 
 

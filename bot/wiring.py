@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
-from bot.settings import Settings, token_of
+from bot.settings import Settings, SettingsError, SlackSecrets, slack_secrets, token_of
 from bot.settings.sections import Component
 from core.cards import Card
 from core.people import Person
@@ -22,8 +22,11 @@ from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Do
 if TYPE_CHECKING:
     from adapters.playground.room import Room
     from adapters.shell.wire import Answer
+    from adapters.slack.platform import SlackPlatform
+    from adapters.slack.setup import Setup
     from adapters.store.backup import DatabaseFile
     from bot.app import App
+    from bot.doctor.finding import Level
 
 
 class SystemClock:
@@ -72,6 +75,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         max_staged_bytes=work.max_staged_bytes,
         allow_http_omega=settings.servers.allow_http_omega,
         min_platform_version=settings.servers.min_platform_version,
+        routes=settings.all_routes(),
     )
 
 
@@ -125,14 +129,18 @@ def database_file(path: Path) -> DatabaseFile:
 
 async def build(
     settings: Settings, channels: Callable[[], Mapping[str, Channel]], overrides: Overrides = Overrides(),
-    clock: Clock | None = None,
+    clock: Clock | None = None, *, chats: bool = False,
 ) -> App:  # fmt: skip
-    """A bot that is not started yet. Raises SettingsError, KeyFileError or StoreUnusable, each with its sentence."""
+    """A bot that is not started yet. Raises SettingsError, KeyFileError or StoreUnusable, each with its sentence.
+
+    `chats`: with the chat platforms that the settings switch on; a console or a demo has its own instead.
+    """
     from adapters.people import SettingsPeople
     from bot import keys
     from bot.app import App, Parts
 
     clock = clock or SystemClock()
+    slack = slack_of(settings, clock) if chats else None
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
@@ -144,10 +152,78 @@ async def build(
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
-        channels=channels(),
+        channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
         signer=keys.load(settings.ashat.key_file),
     )
-    return App(parts, settings, edit_gap=overrides.edit_gap)
+    app = App(parts, settings, edit_gap=overrides.edit_gap)
+    if slack is not None:
+        _open_slack(app, slack)
+    return app
+
+
+# -- slack -------------------------------------------------------------------------------------------------------------
+
+
+def slack_of(settings: Settings, clock: Clock) -> SlackPlatform | None:
+    """Slack, where the settings switch it on. Raises SettingsError where something that it needs is missing."""
+    secrets = slack_secrets(settings)
+    if secrets is None:
+        return None
+    try:
+        from adapters.slack.platform import SlackPlatform
+    except ImportError as error:
+        raise SettingsError("Slack needs more packages: install ashat with the extra slack, ashat[slack].") from error
+    return SlackPlatform(_slack_setup(settings, secrets), clock, settings.servers.allows)
+
+
+def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
+    from adapters.slack.setup import Setup
+
+    slack = settings.slack
+    assert slack.home is not None, "secrets are given only where the home channel is set"
+    return Setup(
+        bot_token=secrets.bot_token.get_secret_value(),
+        app_token=secrets.app_token.get_secret_value(),
+        signing_secret=secrets.signing_secret.get_secret_value(),
+        team=slack.team,
+        app=slack.app,
+        home=slack.home,
+        channels=frozenset({slack.home, *slack.channels}),
+        mode=slack.mode,
+        api_url=slack.api_url,
+    )
+
+
+def _open_slack(app: App, slack: SlackPlatform) -> None:
+    from bot.audience import Audience
+
+    ingress = slack.open(app.door, app.parts.people, Audience(app))
+    app.attach(slack)
+    if ingress is not None:
+        from adapters.slack.ingress import PATH
+        from bot.web import Web
+
+        app.attach(Web(app.settings.http.listen, {PATH: ingress}))
+
+
+def slack_manifest(mode: Literal["socket", "http"], url: str) -> str:
+    """The app to make in Slack, as YAML."""
+    from adapters.slack.manifest import manifest
+
+    return manifest(mode, url)
+
+
+async def slack_findings(settings: Settings, clock: Clock) -> Sequence[tuple[Level, str, str]]:
+    """What the doctor has to say of Slack; nothing where it is not switched on. Raises SettingsError."""
+    slack = slack_of(settings, clock)
+    if slack is None:
+        return ()
+    from adapters.slack.inspection import inspect
+
+    try:
+        return await inspect(slack.workspace)
+    finally:
+        await slack.close()
 
 
 # -- the terminal ------------------------------------------------------------------------------------------------------
@@ -253,6 +329,6 @@ def expected() -> tuple[type[Exception], ...]:
     from adapters.shell.claim import SocketRefused
     from adapters.store.database import StoreUnusable
     from bot.keys import KeyFileError
-    from bot.settings import SettingsError
+    from bot.web import CannotListen
 
-    return (SettingsError, KeyFileError, StoreUnusable, SocketRefused, PlaygroundRefused)
+    return (SettingsError, KeyFileError, StoreUnusable, SocketRefused, PlaygroundRefused, CannotListen)

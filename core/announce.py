@@ -17,6 +17,7 @@ from core.phases.push import plan_lines
 from core.phases.rollback import in_words
 from core.policy import approvers
 from core.ports import Kind, Outbound
+from core.routing import subscribed
 from core.stages import Stage
 from core.state import Check, Deployment
 
@@ -135,7 +136,8 @@ class _Teller:
                buttons: tuple[Button, ...] = ()) -> None:  # fmt: skip
         kind: Kind = "broadcast" if broadcast else "milestone"
         card = Card(title, tuple(lines), buttons, tone, summary=f"{self.d.name}: {title}")
-        self.messages.append(Outbound(kind, self.d.home, card, deployment=self.d.key))
+        for channel in (self.d.home, *subscribed(self.d, self.facts.policy.routes)):
+            self.messages.append(Outbound(kind, channel, card, deployment=self.d.key))
 
     def directly(self, people: Iterable[str], title: str, *lines: str, buttons: tuple[Button, ...] = ()) -> None:
         """One ping each, and none to the one who did it."""

@@ -13,6 +13,7 @@ from core.evolve import evolve, evolve_lane
 from core.facts import ASHAT, Facts
 from core.journal import Draft
 from core.ports import Change, Lease, Outbound, Settled
+from core.routing import subscribed
 from core.stages import Stage
 from core.state import Deployment, Lane, Server
 from core.steps import has_work
@@ -56,12 +57,17 @@ def change(
         servers=tuple(servers),
         entries=tuple(entries),
         outbox=tuple(outbox),
-        follow=(after.home,) if fresh and after else (),
+        follow=_follow(after, facts, fresh=fresh) if moved and after else (),
         settled=settled,
         due=_due(after if moved else None, facts, turned=lane is not facts.lane or _place(before) != _place(after))
         + tuple((other.key, facts.now) for other in facts.unfinished if servers),
         lease=lease,
     )
+
+
+def _follow(after: Deployment, facts: Facts, *, fresh: bool) -> tuple[str, ...]:
+    """The channels that show it from now on: where it began, and whoever has subscribed to what it is now."""
+    return ((after.home,) if fresh else ()) + subscribed(after, facts.policy.routes)
 
 
 def _due(after: Deployment | None, facts: Facts, *, turned: bool) -> tuple[tuple[str, datetime | None], ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from core.commands import Spec
 from core.people import Person
 from core.release.signing import canonical
+from core.routing import Route
 from core.stages import Stage
 from core.state import Check, Deployment, Lane, ReleaseRef, Server, Vote
 
@@ -50,6 +51,8 @@ class Policy:
     max_staged_bytes: int = 16 << 30
     allow_http_omega: bool = False
     min_platform_version: str | None = None
+    routes: tuple[Route, ...] = ()
+    """Channels that get the cards besides the one in which a deployment began."""
 
     def checks_for(self, component: str) -> tuple[Check, ...]:
         """The checks of a run, in the order shown. A minimum check is required: not applicable counts as failed."""

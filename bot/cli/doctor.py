@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 def doctor(config: Config = DEFAULT_CONFIG) -> None:
-    """Look at settings, files, key, database, servers, clocks and certificates. Exit status 1 where one fails."""
+    """Look at settings, files, key, database, servers, clocks, certificates, Slack. Exit status 1 if one fails."""
     from bot.doctor import read
     from core.plain import safe
 
     settings, findings = read(config)
     if settings is not None:
         findings += asyncio.run(_all(settings, config))
+        findings += asyncio.run(_platforms(settings))
     for finding in findings:
         typer.echo(safe(str(finding)))
     if any(finding.level == "fail" for finding in findings):
@@ -52,3 +53,15 @@ async def _all(settings: Settings, config: Config) -> Sequence[Finding]:
         return await run(settings, agents, servers, clock, config)
     finally:
         await agents.close()
+
+
+async def _platforms(settings: Settings) -> Sequence[Finding]:
+    """The chats that are switched on."""
+    from bot import wiring
+    from bot.doctor.finding import Finding, fail
+    from bot.settings import SettingsError
+
+    try:
+        return [Finding(*told) for told in await wiring.slack_findings(settings, wiring.SystemClock())]
+    except SettingsError as error:
+        return [fail(f"Slack: {problem}", "see docs/slack.md") for problem in error.problems]

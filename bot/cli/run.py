@@ -32,7 +32,7 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     chat = wiring.terminal(sys.stdout)
     with wiring.claimed(settings):
-        app = await wiring.build(settings, lambda: {chat.platform: chat})
+        app = await wiring.build(settings, lambda: {chat.platform: chat}, chats=True)
         shell = wiring.shell(settings, app.door, f"{chat.platform}:{settings.ashat.home_channel}")
         await app.start()
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Level = Literal["ok", "warn", "fail"]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """`what` is a sentence that begins with what was looked at; `mend` says what to do, where not all is well."""
 
-    level: Literal["ok", "warn", "fail"]
+    level: Level
     what: str
     mend: str = ""
 

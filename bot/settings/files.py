@@ -42,6 +42,46 @@ def token_of(agent: Agent) -> SecretStr:
     return SecretStr(token)
 
 
+@dataclass(frozen=True, slots=True)
+class SlackSecrets:
+    """What Slack gave the app; empty where its mode needs none."""
+
+    bot_token: SecretStr
+    app_token: SecretStr
+    signing_secret: SecretStr
+
+
+def slack_secrets(settings: Settings) -> SlackSecrets | None:
+    """Read now; None where there is no bot token, and so no Slack. Raises SettingsError for what else is missing."""
+    slack = settings.slack
+    bot = _secret(slack.bot_token_file, slack.bot_token_env)
+    if not bot:
+        return None
+    app = _secret(slack.app_token_file, slack.app_token_env)
+    signing = _secret(slack.signing_secret_file, slack.signing_secret_env)
+    problems = [*_token_problems(bot, app, signing, slack.mode)]
+    problems += [
+        f"[slack] {key} is missing; docs/slack.md says where to find it." for key in ("team", "app", "home")
+        if not getattr(slack, key)
+    ]  # fmt: skip
+    if problems:
+        raise SettingsError(*problems)
+    return SlackSecrets(SecretStr(bot), SecretStr(app), SecretStr(signing))
+
+
+def _token_problems(bot: str, app: str, signing: str, mode: str) -> Iterator[str]:
+    if not bot.startswith("xoxb-"):
+        yield "Slack's bot token is none: it begins with xoxb-. Copy it from OAuth & Permissions."
+    if mode == "socket" and not app.startswith("xapp-"):
+        yield "Slack's app-level token is missing or none: it begins with xapp-. Make it under Basic Information."
+    if mode == "http" and len(signing) < MIN_TOKEN:
+        yield "Slack's signing secret is missing or too short. Copy it from Basic Information."
+
+
+def _secret(file: Path | None, variable: str) -> str:
+    return _text_of(file) if file is not None else os.environ.get(variable, "").strip()
+
+
 def insecure_files(settings: Settings, config: Path | None = None) -> tuple[InsecureFile, ...]:
     """Files with a mode or an owner that lets others read a secret or change what the bot does."""
     private = (each for path in _private(settings) if (each := _too_open(path, 0o077, "0600")) is not None)
@@ -60,6 +100,8 @@ def _private(settings: Settings) -> Iterator[Path]:
     yield settings.ashat.key_file
     yield settings.ashat.socket
     yield from (agent.token_file for agent in settings.agents if agent.token_file is not None)
+    slack = settings.slack
+    yield from (file for file in (slack.bot_token_file, slack.app_token_file, slack.signing_secret_file) if file)
     database = sqlite_file(settings)
     if database is not None:
         yield from (database.with_name(database.name + end) for end in ("", "-wal", "-shm"))

@@ -12,14 +12,19 @@ from bot.settings.sections import (
     Ashat,
     Checks,
     Component,
+    Http,
     PersonSettings,
     Roles,
+    RouteSettings,
     Servers,
+    Slack,
     Workflow,
 )
 from bot.settings.values import origin_of
 from core.people import Person, with_viewing
 from core.release.manifest import Name
+from core.routing import Route
+from core.state import PUBLIC, omega
 
 
 class Settings(BaseSettings):
@@ -43,6 +48,9 @@ class Settings(BaseSettings):
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
     roles: Roles = Roles()
+    slack: Slack = Slack()
+    http: Http = Http()
+    routes: tuple[RouteSettings, ...] = ()
     about: About = About()
 
     @classmethod
@@ -74,4 +82,16 @@ class Settings(BaseSettings):
                 shared=person.shared,
             )
             for key, person in self.people.items()
+        )
+
+    def all_routes(self) -> tuple[Route, ...]:
+        """The subscriptions, with servers by the names that placements have."""
+        return tuple(
+            Route(
+                one.channel,
+                one.components,
+                one.stages,
+                tuple(name if name == PUBLIC else omega(name) for name in one.servers),
+            )
+            for one in self.routes
         )

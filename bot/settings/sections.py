@@ -19,11 +19,17 @@ from pydantic import (
 
 from bot.settings.values import (
     AccountId,
+    ApiUrl,
+    ChannelAddress,
     HostPattern,
+    Listen,
     Origin,
     PositiveSeconds,
     PublicKeyText,
     Seconds,
+    SlackApp,
+    SlackChannelId,
+    SlackTeam,
     TimeZone,
     Uid,
     VariableName,
@@ -31,6 +37,7 @@ from bot.settings.values import (
 )
 from core.people import Account, Role
 from core.release.manifest import Name
+from core.stages import Stage
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 Count = Annotated[int, Field(ge=0)]
@@ -243,6 +250,55 @@ class Roles(Section):
 
     default: tuple[Role, ...] = ()
     """Their roles; with none they may do nothing."""
+
+
+class Slack(Section):
+    """Slack; switched on by its bot token. `ashat slack manifest` prints the app to make there; see docs/slack.md."""
+
+    bot_token_file: Path | None = Field(default=None, examples=["slack.bot-token"])
+    """The file that holds the bot token, xoxb-…; instead of bot_token_env."""
+    bot_token_env: VariableName = "ASHAT_SLACK_BOT_TOKEN"  # noqa: S105 - the name of a variable
+    """The environment variable that holds the bot token."""
+    app_token_file: Path | None = Field(default=None, examples=["slack.app-token"])
+    """The file that holds the app-level token, xapp-…, for Socket Mode; instead of app_token_env."""
+    app_token_env: VariableName = "ASHAT_SLACK_APP_TOKEN"  # noqa: S105 - the name of a variable
+    """The environment variable that holds the app-level token."""
+    signing_secret_file: Path | None = Field(default=None, examples=["slack.signing-secret"])
+    """The file that holds the signing secret, for HTTP; instead of signing_secret_env."""
+    signing_secret_env: VariableName = "ASHAT_SLACK_SIGNING_SECRET"  # noqa: S105 - the name of a variable
+    """The environment variable that holds the signing secret."""
+    mode: Literal["socket", "http"] = "socket"
+    """Either socket, which needs no public address; or http, at /slack/events of [http] listen."""
+    team: SlackTeam = ""
+    """The workspace's id, T…; what comes from another one is refused."""
+    app: SlackApp = ""
+    """The app's id, A…; what is meant for another one is refused."""
+    home: SlackChannelId | None = Field(default=None, examples=["C024BE7LR"])
+    """The id of the channel that gets the cards of what is begun in a direct message."""
+    channels: tuple[SlackChannelId, ...] = ()
+    """The ids of the other channels in which changes may be asked for."""
+    api_url: ApiUrl = "https://slack.com/api/"
+    """Where Slack's Web API is: another one for GovSlack or a proxy."""
+
+
+class Http(Section):
+    """Where the bot itself listens for platforms that call it; only while one of them does."""
+
+    listen: Listen = "127.0.0.1:8080"
+    """Host and port; put your TLS proxy before it."""
+
+
+class RouteSettings(Section):
+    """A channel that gets the cards, besides the one in which a deployment began. What is not said means any."""
+
+    channel: ChannelAddress = Field(examples=["slack:C024BE7LR"])
+    """Platform and channel id."""
+    components: tuple[Name, ...] = ()
+    """Only of these components."""
+    stages: tuple[Stage, ...] = ()
+    """Only from when one of these stages is reached, like "deploying"."""
+    servers: tuple[Name, ...] = ()
+    """Only from when one of these is touched: "public", or a region of OMEGA."""
 
 
 class About(Section):

@@ -84,6 +84,15 @@ def _token_may_go_to(url: str) -> str:
     return origin
 
 
+def _api_may_be_at(url: str) -> str:
+    """Tokens go there, so it is https off this machine."""
+    origin_of(url)
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should be https: a token never crosses plain http to another host")
+    return url if url.endswith("/") else f"{url}/"
+
+
 def _usable_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as the agent prints it")
@@ -107,8 +116,16 @@ PositiveSeconds = Annotated[float, BeforeValidator(to_seconds), Field(gt=0, allo
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Uid = Annotated[int, BeforeValidator(to_uid), Field(ge=0)]
 Origin = Annotated[str, AfterValidator(_token_may_go_to)]
+ApiUrl = Annotated[str, AfterValidator(_api_may_be_at)]
 PublicKeyText = Annotated[str, AfterValidator(_usable_key)]
 AccountId = Annotated[str, _like(r"[A-Za-z0-9]{1,64}", "should be the platform's own id, letters and digits")]
+SlackTeam = Annotated[str, _like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
+SlackApp = Annotated[str, _like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
+SlackChannelId = Annotated[str, _like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]
+ChannelAddress = Annotated[str, _like(r"[a-z]+:[^\s:]{1,80}", 'should be like "slack:C024BE7LR": platform and channel')]
+Listen = Annotated[
+    str, _like(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}", 'should be host and port, like "127.0.0.1:8080"')
+]
 VariableName = Annotated[str, _like(r"ASHAT_[A-Z0-9_]+", "should be a variable's name that begins with ASHAT_")]
 Version = Annotated[str, _like(r"\d+(\.\d+){0,3}", 'should be a version like "9.4.0"')]
 HostPattern = Annotated[

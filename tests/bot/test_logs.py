@@ -103,6 +103,8 @@ def test_what_is_below_the_level_is_not_logged_and_chatty_libraries_are_quiet() 
         {"headers": {"Authorization": f"Bearer {SECRET}"}},
         {"headers": {"x-api-key": SECRET}},
         {"slack_signing_secret": SECRET},
+        {"given": f"connect with xoxb-{SECRET}"},
+        {"given": f"wss://wss.slack.example/link/?ticket={SECRET}&app_id=1"},
         {"database_password": SECRET},
         {"given": f"sent Bearer {SECRET} to it"},
         {"given": f"postgresql://ashat:{SECRET}@db/ashat"},

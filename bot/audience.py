@@ -1,0 +1,35 @@
+"""What a chat platform shows unasked: the updates to choose from, and what waits for the person who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.app import App
+from core.cards import Card
+from core.people import Person
+from core.policy import approvers
+from core.ports import ArtifactProblem
+from core.stages import Stage
+
+
+class Audience:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def updates(self) -> Sequence[str]:
+        """The ids of ALPHA's updates, newest first; none where ALPHA cannot be read, which `servers` explains."""
+        try:
+            return list(dict.fromkeys(file.id for file in await self._app.parts.source.updates()))
+        except ArtifactProblem:
+            return ()
+
+    async def waiting(self, person: Person) -> Sequence[Card]:
+        """The cards of the deployments in which this person's vote would count, oldest first."""
+        parts = self._app.parts
+        mine = [
+            d
+            for d in await parts.store.active()
+            if d.stage is Stage.AWAITING_APPROVAL and approvers(d, [person], parts.policy)
+        ]
+        drawn = [await self._app.viewer.card(d.key) for d in mine]
+        return [found[0] for found in drawn if found is not None]

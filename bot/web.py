@@ -1,0 +1,86 @@
+"""The bot's own HTTP server, for platforms that call it: their paths, and `/healthz`, which says only ok."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+log = structlog.get_logger("ashat.web")
+
+_GRACE = 5
+"""Seconds for requests that are under way when it stops."""
+
+
+class CannotListen(Exception):
+    """The address is in use, or not this machine's. `str(error)` is one sentence."""
+
+
+class Web:
+    """`paths` are ASGI applications by their exact path."""
+
+    def __init__(self, listen: str, paths: Mapping[str, ASGIApp]) -> None:
+        """`listen` is host and port, the host of IPv6 in brackets; port 0 takes any."""
+        self._listen = listen
+        routes = [Route("/healthz", _healthz), *(Route(path, app) for path, app in paths.items())]
+        self._app = Starlette(routes=routes)
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.port = 0
+        """The port it has, once it has started."""
+
+    async def start(self) -> None:
+        """Raises CannotListen."""
+        listening = self._bound()
+        self.port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            self._app, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+            server_header=False, timeout_graceful_shutdown=_GRACE,
+        )  # fmt: skip
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
+        log.info("listening", address=self._listen, port=self.port)
+
+    async def stop(self) -> None:
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        self._server = self._task = None
+
+    async def close(self) -> None:
+        """Nothing is sent from here."""
+
+    def _bound(self) -> socket.socket:
+        """A listening socket: connections that come before the server runs wait for it."""
+        host, _, port = self._listen.rpartition(":")
+        host = host.strip("[]")
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+        try:
+            listening.bind((host, int(port)))
+            listening.listen(1024)
+        except (OSError, OverflowError) as error:
+            listening.close()
+            raise CannotListen(f"Cannot listen on {self._listen}: {error}. Set [http] listen.") from error
+        return listening
+
+
+async def _healthz(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+class _Server(uvicorn.Server):
+    """Signals are the program's business: this is one part of it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
