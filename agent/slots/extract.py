@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.errors import Refused
 from agent.files import sync_folder
-from core.release.archive import ArchiveError, Bounds, Entry, entries
+from core.release.archive import MANIFEST_BYTES, ArchiveError, Bounds, Entry, entries
 from core.release.manifest import MANIFEST_NAME, Manifest, ManifestError, parse_manifest
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -58,8 +58,12 @@ def _check_digest(file: BufferedReader, digest: str) -> None:
 
 def _manifest_text(folder: Path) -> str:
     try:
-        return (folder / MANIFEST_NAME).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+        with (folder / MANIFEST_NAME).open("rb") as file:
+            data = file.read(MANIFEST_BYTES + 1)
+        if len(data) > MANIFEST_BYTES:
+            raise ManifestError(f"{MANIFEST_NAME} is larger than the {MANIFEST_BYTES} bytes that are read")
+        return data.decode("utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise ManifestError(f"there is no {MANIFEST_NAME} at the top of the archive; every update needs one") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{MANIFEST_NAME} is not UTF-8 text: {error}") from error

@@ -26,7 +26,8 @@ _LARGEST_READ = 32 * 1024 * 1024
 """The most that a parser may ask for at once: a header that claims gigabytes must not become memory."""
 _ZSTD_WINDOW = 32 * 1024 * 1024
 """Memory that a zstd frame may demand; levels up to 20 stay below it."""
-_MANIFEST_BYTES = 256 * 1024
+MANIFEST_BYTES = 256 * 1024
+"""The longest manifest that is read: it becomes memory, of the bot too."""
 _RATIO_FLOOR = 16 * 1024 * 1024
 """Bytes that any archive may unpack to, however small it is."""
 _NAME_BYTES = 255
@@ -103,8 +104,8 @@ def _readable(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _text(entry: Entry) -> str:
-    if entry.size > _MANIFEST_BYTES:
-        raise ManifestError(f"{MANIFEST_NAME} has {entry.size} bytes; at most {_MANIFEST_BYTES} are read")
+    if entry.size > MANIFEST_BYTES:
+        raise ManifestError(f"{MANIFEST_NAME} has {entry.size} bytes; at most {MANIFEST_BYTES} are read")
     try:
         return b"".join(entry.data).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -192,6 +192,10 @@ def test_other_bytes_than_the_digest_says_are_refused(tmp_path: Path) -> None:
 def test_a_manifest_must_be_there_and_right(packing: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"no release\.toml at the top"):
         unpack(packings([("x/release.toml", MANIFEST)])[packing], tmp_path)
+    with pytest.raises(Refused, match=r"no release\.toml at the top"):
+        unpack(packings([("release.toml/x", MANIFEST)])[packing], tmp_path)
+    with pytest.raises(Refused, match="larger than the 262144 bytes"):
+        unpack(packings([("release.toml", MANIFEST + b"#" * 300_000)])[packing], tmp_path)
     wrong = packings([("release.toml", b"[run]\nstart = 3\n")])[packing]
     with pytest.raises(Refused, match="line 2"):
         unpack(wrong, tmp_path)
