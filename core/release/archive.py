@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import unicodedata
 import zipfile
@@ -43,7 +44,10 @@ _DAMAGE = (
     EOFError,
     NotImplementedError,
     RuntimeError,
-    UnicodeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    struct.error,
 )
 """What the parsers raise over bytes that they cannot make sense of."""
 
@@ -99,6 +103,8 @@ def _readable(items: Iterator[Item]) -> Iterator[Item]:
     """The same items; whatever the parsers raise over a broken archive becomes an ArchiveError."""
     try:
         yield from items
+    except ArchiveError:
+        raise
     except _DAMAGE as error:
         raise ArchiveError(f"the archive is damaged or cannot be read: {error}") from error
 
@@ -133,6 +139,8 @@ class _Names:
         self._seen: dict[tuple[str, ...], tuple[tuple[str, ...], Kind]] = {}
 
     def admit(self, path: tuple[str, ...], kind: Kind) -> None:
+        if kind == "file" and not path:
+            raise ArchiveError("the archive has a file without a name")
         for depth in range(1, len(path)):
             self._note(path[:depth], "folder")
         if path:
@@ -300,7 +308,7 @@ def _zip_kind(info: zipfile.ZipInfo) -> Kind:
     format_bits = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
     if format_bits not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise ArchiveError(f"{_clean(info.filename)} is no regular file or folder: links and the like are refused")
-    is_folder = info.is_dir()
+    is_folder = info.filename.endswith("/")
     if (format_bits == stat.S_IFDIR) != is_folder and format_bits:
         raise ArchiveError(f"{_clean(info.filename)} is a file in one place of the archive and a folder in another")
     return "folder" if is_folder else "file"

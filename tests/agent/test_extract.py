@@ -125,6 +125,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "cut gzip": (packings(GOOD)["gz"][:-9], "damaged"),
     "cut zstd": (packings(GOOD)["zst"][:-9], "damaged"),
     "cut zip": (packings(GOOD)["zip"][:-9], "damaged"),
+    "zip with a name of nothing": (zipped([*GOOD, ("\0", b"")]), "without a name"),
     "zip without its beginning": (zipped(GOOD)[:4] + zipped(GOOD)[40:], "before its beginning"),
     "tar without end": (gzip.compress(tar(GOOD)[: 512 * 6]), "cut off or damaged"),
     "member longer than the tar": (gzip.compress(tar(GOOD)[:-10240] + member("z", 9999).tobuf()), "ends inside"),
