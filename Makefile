@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Tests that start real processes mostly wait for them: more than one a core (`make test WORKERS=4`) pays on an idle machine.
+WORKERS ?= auto
 
 .PHONY: venv demo test story lint bench torture lock
 
@@ -19,7 +21,7 @@ demo: venv
 	@$(BIN)/ashat demo
 
 test: venv
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 story: venv
 	@$(BIN)/python -m demo.story
