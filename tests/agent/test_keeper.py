@@ -70,6 +70,11 @@ async def test_it_is_never_started_twice_even_at_the_same_time(bench: Bench) -> 
     record = (bench.run / "process.json").read_text()
     await bench.keepers.start(bench.run, plan)
     assert (bench.run / "process.json").read_text() == record
+
+    async def started() -> bool:
+        return (bench.folder / "starts").exists()
+
+    await until(started, "it has said that it started")
     await bench.keepers.stop(bench.run, grace=20)
     assert (bench.folder / "starts").read_text() == "started\n"
     for keepers in others:
