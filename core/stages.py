@@ -118,11 +118,6 @@ HELPS: dict[Stage, str] = {
 """The command that helps next, for a refusal in that stage."""
 
 
-def leads(act: Act, stage: Stage) -> Stage | None:
-    """Where `act` leads from `stage`, or None where it is not possible."""
-    return TRANSITIONS[act].get(stage)
-
-
 _EDGES = frozenset((source, target) for table in TRANSITIONS.values() for source, target in table.items()) | frozenset(
     (Stage.FAILED, stage) for stage in RETRYABLE
 )

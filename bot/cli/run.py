@@ -34,8 +34,8 @@ async def _serve(settings: Settings) -> None:
     with wiring.claimed(settings):
         app = await wiring.build(settings, lambda: {chat.platform: chat}, chats=True)
         shell = wiring.shell(settings, app.door, f"{chat.platform}:{settings.ashat.home_channel}")
-        await app.start()
         try:
+            await app.start()
             await shell.start()
             await stopped.wait()
         finally:
