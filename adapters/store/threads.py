@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from adapters.store.statement import driver_of
+
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
@@ -137,7 +139,7 @@ class Threads:
 
 def _in_savepoint(connection: Connection, job: _Job) -> None:
     """Raises _TransactionLostError where there is no transaction any more in which the others could go on."""
-    driver: Any = connection.connection.driver_connection  # SQLAlchemy's own way takes ten times as long
+    driver = driver_of(connection)  # SQLAlchemy's own way takes ten times as long
     driver.execute("SAVEPOINT one")
     try:
         job.result = job.work(connection)
