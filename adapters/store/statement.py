@@ -44,14 +44,7 @@ class Statement:
         compiled = self._compiled.get(columns)
         if compiled is None:
             compiled = self._compiled[columns] = _compiled(self._statement, columns)
-        try:
-            if len(rows) == 1:
-                done = driver.execute(compiled.sql, compiled.values(rows[0]))
-            else:
-                done = driver.executemany(compiled.sql, [compiled.values(row) for row in rows])
-        except driver.Error as error:
-            raise DBAPIError.instance(compiled.sql, None, error, driver.Error, hide_parameters=True) from error
-        return int(done.rowcount)
+        return directly(driver, compiled.sql, *(compiled.values(row) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +75,18 @@ def _compiled(statement: Insert | Update | Delete, columns: Sequence[str]) -> _C
 def driver_of(c: Connection) -> Any:
     """The driver's own connection, in the transaction of `c`."""
     return c.connection.driver_connection
+
+
+def directly(driver: Any, sql: str, *rows: Values) -> int:
+    """Run `sql` once for each of `rows`, or once where there are none; how many rows it wrote.
+
+    Raises what SQLAlchemy raises, without what was in the rows.
+    """
+    try:
+        done = driver.executemany(sql, rows) if len(rows) > 1 else driver.execute(sql, *rows)
+    except driver.Error as error:
+        raise DBAPIError.instance(sql, None, error, driver.Error, hide_parameters=True) from error
+    return int(done.rowcount)
 
 
 @cache

@@ -94,7 +94,7 @@ class Kept:
             return Surroundings(None, servers)
         lane = self._all_lanes(c).get(d.component) or Lane(d.component)
         key, component = d.key, d.component
-        others = (other for name, other in self._all(c).items() if other.component == component and name != key)
+        others = [other for name, other in self._all(c).items() if other.component == component and name != key]
         return Surroundings(d, servers, lane, tuple(others))
 
     def active(self, c: Connection, component: str | None) -> list[Deployment]:
