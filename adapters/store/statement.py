@@ -65,7 +65,7 @@ class _Compiled:
 def _compiled(statement: Insert | Update | Delete, columns: Sequence[str]) -> _Compiled:
     from sqlalchemy.dialects import sqlite
 
-    dialect = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    dialect = sqlite.dialect(paramstyle="named")
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns))
     fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
     put = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
