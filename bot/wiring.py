@@ -21,7 +21,6 @@ from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Do
 
 if TYPE_CHECKING:
     from adapters.playground.room import Room
-    from adapters.shell.wire import Answer
     from adapters.slack.platform import SlackPlatform
     from adapters.slack.setup import Setup
     from adapters.store.backup import DatabaseFile
@@ -289,10 +288,6 @@ def playground(app: App, shown: Room) -> Page:
 # -- the shell ---------------------------------------------------------------------------------------------------------
 
 
-class NoBot(Exception):
-    """No bot answers on the socket. `str(error)` is one sentence."""
-
-
 class Listener(Protocol):
     async def start(self) -> None: ...
 
@@ -311,16 +306,6 @@ def shell(settings: Settings, door: Door, home: str) -> Listener:
     from adapters.shell.server import ShellServer
 
     return ShellServer(settings.ashat.socket, door, home)
-
-
-def ask(socket: Path, words: Sequence[str], timeout: float | None = None) -> Answer:
-    """Give a command to the bot that runs. Raises NoBot."""
-    from adapters.shell import client
-
-    try:
-        return client.ask(socket, words, timeout)
-    except client.NoBot as error:
-        raise NoBot(str(error)) from error
 
 
 def expected() -> tuple[type[Exception], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,8 @@ def _group() -> None:
 @group.command()
 def verify(config: Config = DEFAULT_CONFIG) -> None:
     """Check every event of the journal, and every signed checkpoint. Exit status 1 where one is wrong or gone."""
+    import asyncio
+
     from bot.settings import load, sqlite_file
     from core.say import count
 
