@@ -12,6 +12,7 @@ from bot.settings.sections import (
     Ashat,
     Checks,
     Component,
+    Discord,
     Http,
     PersonSettings,
     Roles,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     people: dict[Name, PersonSettings] = {}
     roles: Roles = Roles()
     slack: Slack = Slack()
+    discord: Discord = Discord()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
     about: About = About()
