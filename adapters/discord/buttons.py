@@ -66,7 +66,10 @@ def _short(digest: str) -> str:
 
 
 def _long(short: str) -> str:
-    return base64.urlsafe_b64decode(short.encode()).hex()
+    try:
+        return base64.urlsafe_b64decode(short.encode()).hex()
+    except ValueError as error:
+        raise ValueError("this button is none of Ashat's") from error
 
 
 # -- drawn -------------------------------------------------------------------------------------------------------------

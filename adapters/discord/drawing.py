@@ -33,8 +33,8 @@ NO_PINGS: dict[str, Any] = {"parse": []}
 MOST_TEXT = 4000
 MOST_COMPONENTS = 40
 FILE = "answer.txt"
-_ROOM = 3700
-"""Characters of the lines of one message; what says that there are more needs the rest."""
+_MORE = 150
+"""Characters that are kept for what says that there are more lines."""
 _ROW = 5
 _ROWS = 4
 _URL = 512
@@ -64,18 +64,19 @@ def draw(
     """The card, title first. `file`: there may be one, with all lines, where they do not fit."""
     title = _title(card)
     lines, links = _sorted(card.lines, allows or _nowhere)
-    kept = list(_within([*title, *lines], _ROOM))
+    rows, unfit = _buttons(card.buttons, extra)
+    lines += [escaped(f"{one.label}: deploy {one.command}") for one in unfit]
+    beside = [_section(url) for url in links[:1]]
+    room = MOST_TEXT - _MORE - sum(len(text) for part in beside for text in texts_of(part))
+    kept = list(_within([*title, *lines], room))
     cut = len(title) + len(lines) - len(kept)
-    inside = [*_texts(kept, len(title) + _TYPED)]
-    inside += [_section(url) for url in links[:1]]
+    inside = [*_texts(kept, len(title) + _TYPED), *beside]
     if cut and file:
         inside += [_text(f"{cut} more lines are in the file."), {"type": 13, "file": {"url": f"attachment://{FILE}"}}]
     elif cut:
         inside.append(_text(f"{cut} more lines do not fit here; Details, or `ashat deploy` in a shell, shows all."))
-    rows, unfit = _buttons(card.buttons, extra)
-    inside += [_text(escaped(f"{one.label}: `deploy {one.command}`")) for one in unfit]
-    inside += rows
-    container: Component = {"type": 17, "accent_color": _COLOURS[card.tone], "components": inside or [_text("-")]}
+    inside = [*inside, *rows] or [_text("")]
+    container: Component = {"type": 17, "accent_color": _COLOURS[card.tone], "components": inside}
     if nonce:
         container["id"], inside[0]["id"] = marks(nonce)
     whole = "\n".join(line_of(line) for line in (card.title, *card.lines)) if cut and file else None
@@ -85,7 +86,7 @@ def draw(
 def words(card: Card) -> Drawing:
     """The card's text alone, for where Discord refuses its drawing."""
     lines = [escaped(line_of(line)) for line in (card.title, *card.lines)]
-    kept = list(_within(lines, _ROOM))
+    kept = list(_within(lines, MOST_TEXT - _MORE))
     more = [] if len(kept) == len(lines) else [f"{len(lines) - len(kept)} more lines do not fit here."]
     return Drawing((_text("\n".join([*kept, *more])),))
 
