@@ -32,7 +32,7 @@ async def record(store: Store, people: Sequence[Person], policy: Policy, clock: 
     """
     now, facts = roster_of(people, policy), Facts(clock.now(), policy, tuple(people))
     while found := tuple(differences(await _last(store), now)):
-        due = tuple((d.key, facts.now) for d in await store.active() if has_work(d, facts.now))
+        due = tuple((d.key, facts.now) for d in await store.active() if has_work(d, facts.now, policy))
         try:
             await store.commit(replace(change(facts, (PeopleChanged(found, dict(now)),), via="start"), due=due))
         except Conflict:

@@ -82,6 +82,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         deploy_timeout=work.deploy_timeout,
         receipt_timeout=work.receipt_timeout,
         watch=work.watch,
+        reminder_after=work.reminder_after,
         max_failed_mainframes=work.max_failed_mainframes,
         max_active_per_person=work.max_active_per_person,
         max_staged_bytes=work.max_staged_bytes,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["viewer", "deployer", "approver", "admin"]
+Pings = Literal["direct", "thread"]
+"""How somebody is told of what they should do: by a direct message, or by their name in the deployment's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Person:
     accounts: tuple[Account, ...] = ()
     time_zone: str = "UTC"
     shared: bool = False
+    pings: Pings = "direct"
     roles_from: str = ""
     """Where the roles come from, where that is not the settings' entry of this person."""
 

@@ -45,6 +45,8 @@ class Policy:
     deploy_timeout: float = 600
     receipt_timeout: float = 300
     watch: float = 900
+    reminder_after: float = 0
+    """When approvers are asked a second time; 0 for never."""
     max_failed_mainframes: int = 1
     max_active_per_person: int = 10
     max_artifact_bytes: int = 4 << 30
@@ -99,6 +101,11 @@ def approvers(d: Deployment, people: Iterable[Person], policy: Policy) -> list[P
         ),
         key=lambda person: person.name,
     )
+
+
+def awaited(d: Deployment, people: Iterable[Person], policy: Policy) -> list[Person]:
+    """Whose vote `d` waits for now: nobody's any more once that is settled."""
+    return approvers(d, people, policy) if d.stage is Stage.AWAITING_APPROVAL else []
 
 
 # -- what a vote is for ------------------------------------------------------------------------------------------------

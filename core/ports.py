@@ -131,6 +131,10 @@ class Outbound:
     deployment: str | None = None
     person: str | None = None
     expires_at: datetime | None = None
+    mentions: tuple[str, ...] = ()
+    """milestone, broadcast: the people whom it pings."""
+    vote: bool = False
+    """Asks for votes: whoever's vote is no longer missing when its turn comes is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -495,8 +499,13 @@ class Channel(Protocol):
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         """One message in the channel."""
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
-        """One message in the thread of `reference`; `broadcast` shows it in the channel too."""
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
+        """One message in the thread of `reference`; `broadcast` shows it in the channel too.
+
+        `mentions` are told of it, as the platform does that; it names whoever it cannot tell.
+        """
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         """A message that only `person` sees, in `channel`, or directly where the platform has no such thing."""

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
                 accounts=person.accounts(),
                 time_zone=person.time_zone or self.ashat.time_zone,
                 shared=person.shared,
+                pings=person.pings,
             )
             for key, person in self.people.items()
         )

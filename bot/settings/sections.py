@@ -39,7 +39,7 @@ from bot.settings.values import (
     VariableName,
     Version,
 )
-from core.people import Account, Role
+from core.people import Account, Pings, Role
 from core.release.manifest import Name
 from core.stages import Stage
 
@@ -145,6 +145,8 @@ class Workflow(Section):
     """How long OMEGA is probed after a completion; 0 for not at all."""
     verification_ttl: PositiveSeconds = 86400.0
     """How long a passed verification is valid."""
+    reminder_after: Seconds = 14400.0
+    """When approvers whose vote is still missing are asked once more; 0 for never."""
     own_push: bool = False
     """Whether people may approve what they pushed themselves."""
     quorum: Positive = 1
@@ -241,6 +243,8 @@ class PersonSettings(Section):
     """The groups that they belong to."""
     time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
     """Their time zone, where it is another than [ashat] time_zone."""
+    pings: Pings = "direct"
+    """How they are told what they should do: direct, by a message to them alone; or thread, by name in the thread."""
     shared: bool = False
     """Whether several people use these accounts; a shared person cannot vote."""
 

@@ -144,6 +144,8 @@ def event_words(entry: Entry) -> str:
             return f"approved: {data['says']}"
         case "VotesFell":
             return f"votes fell ({len(data['people'])}): {data['why']}"
+        case "ApproversReminded":
+            return f"reminded {say.count(len(data['people']), 'approver')}"
         case "Approved":
             return f"quorum reached{', queued behind ' + data['behind'] if data['behind'] else ''}"
         case "LaneTaken":

@@ -139,7 +139,19 @@ class Fleet:
         return str(self._rows("SELECT stage FROM deployment WHERE id = ?", id_)[0][0])
 
     def reaches(self, id_: str, stage: str) -> None:
-        until(lambda: self.stage(id_) == stage, f"{id_} is {stage}")
+        """Wait until it is there. Raises AssertionError, with what the bot had to say, where it is not, or failed."""
+
+        def is_there() -> bool:
+            now = self.stage(id_)
+            assert now == stage or now not in ("failed", "rollback_failed"), f"{id_} {now}"
+            return now == stage
+
+        try:
+            until(is_there, f"{id_} is {stage}")
+        except AssertionError as error:
+            happened = f"{self.stage(id_)} after {self.journal(id_)}"
+            log = (self.data / "bot.log").read_text()[-4000:]
+            raise AssertionError(f"{error}; it is {happened}, and the bot's log ends with\n{log}") from error
 
     def journal(self, id_: str) -> list[str]:
         """The kinds of its events, in order."""

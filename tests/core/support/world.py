@@ -18,6 +18,7 @@ from core import steps as s
 from core.changes import change
 from core.events import KINDS, SYSTEM, DeploymentEvent, Event
 from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Outcome, PackageSigned, Refused, StepFailed, Verdict
+from core.moments import flat
 from core.people import Person
 from core.policy import Policy
 from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
@@ -139,12 +140,12 @@ class World:
         """What the person is told; the command must not be refused."""
         verdict = self.says(person, command)
         assert isinstance(verdict, Decided), verdict
-        return verdict.says
+        return tuple(flat(said) for said in verdict.says)
 
     def refused(self, person: Person, command: Writing) -> Refused:
         verdict = self.says(person, command)
         assert isinstance(verdict, Refused), verdict
-        return verdict
+        return replace(verdict, why=flat(verdict.why), more=tuple(flat(more) for more in verdict.more))
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
