@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -30,6 +31,7 @@ from adapters.discord.rest import Rest
 from adapters.discord.setup import PLATFORM, channel_of
 from core.cards import Button, Card
 from core.people import Person
+from core.plain import addressed
 from core.ports import ChannelGone, Clock, Form
 
 log = structlog.get_logger("ashat.discord")
@@ -80,13 +82,18 @@ class DiscordChannel:
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         await self._once(await self._our_own(channel), card, nonce)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         """Where there is no thread and none can be made, the channel is told, with the deployment's name."""
         id_ = await self._our_own(channel)
-        told = await self._in_thread(id_, _split(reference)[1], card, nonce)
+        here = [person for person in mentions if _account(person)]
+        card = addressed(card, [person for person in mentions if person not in here])
+        pings = [account_of(person) for person in here]
+        told = await self._in_thread(id_, _split(reference)[1], card, nonce, pings)
         if broadcast or not told:
             whole = Card(card.summary or card.title, card.lines, card.buttons, card.tone)
-            await self._once(id_, whole, f"{nonce}-channel")
+            await self._once(id_, whole, f"{nonce}-channel", pings=() if told else pings)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         """Directly: only an answer to a click can be for one person's eyes in a channel."""
@@ -188,28 +195,28 @@ class DiscordChannel:
 
     # -- threads -------------------------------------------------------------------------------------------------------
 
-    async def _in_thread(self, id_: str, first: str, card: Card, nonce: str) -> bool:
+    async def _in_thread(self, id_: str, first: str, card: Card, nonce: str, pings: Sequence[str]) -> bool:
         """False where there is no thread to tell it in."""
         for fresh in (False, True):
             if (fresh or first not in self._threads) and not await self._opened(id_, first, card):
                 return False
             try:
-                return await self._said_there(first, card, nonce)
+                return await self._said_there(first, card, nonce, pings)
             except Gone as gone:
                 self._threads.pop(first, None)
                 log.warning("thread gone", channel=id_, thread=first, why=str(gone))
         return False
 
-    async def _said_there(self, thread: str, card: Card, nonce: str) -> bool:
+    async def _said_there(self, thread: str, card: Card, nonce: str, pings: Sequence[str]) -> bool:
         """False where it is locked for good. Raises Gone where there is no thread any more."""
         try:
-            await self._once(thread, card, nonce)
+            await self._once(thread, card, nonce, pings=pings)
         except Refused as refused:
             if refused.code not in (ARCHIVED, THREAD_LOCKED):
                 raise
             if not await self._unlocked(thread):
                 return False
-            await self._once(thread, card, nonce)
+            await self._once(thread, card, nonce, pings=pings)
         return True
 
     async def _opened(self, id_: str, first: str, card: Card) -> bool:
@@ -268,11 +275,12 @@ class DiscordChannel:
         return id_
 
     async def _once(
-        self, place: str, card: Card, nonce: str, extra: Extra = (), reply_to: dict[str, Any] | None = None
-    ) -> None:
+        self, place: str, card: Card, nonce: str, extra: Extra = (), reply_to: dict[str, Any] | None = None,
+        pings: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         """Unless it is there already."""
         if await self._posted.find(place, nonce) is None:
-            drawing = draw(card, self._allows, extra, nonce, file=True)
+            drawing = draw(card, self._allows, extra, nonce, file=True, pings=pings)
             await self._post(place, drawing, card, nonce, reply_to=reply_to)
 
     async def _post(
@@ -310,7 +318,11 @@ def _split(reference: str) -> tuple[str, str]:
 
 def account_of(person: Person) -> str:
     """Their user id. Raises ChannelGone where they have none here."""
-    found = next((account.id for account in person.accounts if account.platform == PLATFORM), None)
+    found = _account(person)
     if found is None:
         raise ChannelGone(f"{person.name} has no Discord account in the settings")
     return found
+
+
+def _account(person: Person) -> str | None:
+    return next((account.id for account in person.accounts if account.platform == PLATFORM), None)

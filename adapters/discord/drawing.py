@@ -53,16 +53,20 @@ class Drawing:
 
     components: tuple[Component, ...]
     whole: str | None = None
+    pings: tuple[str, ...] = ()
+    """Ids of the people whom it pings, and nobody else."""
 
     def body(self, flags: int = 0) -> dict[str, Any]:
-        return {"components": list(self.components), "flags": V2 | flags, "allowed_mentions": NO_PINGS}
+        allowed = {**NO_PINGS, "users": list(self.pings)} if self.pings else NO_PINGS
+        return {"components": list(self.components), "flags": V2 | flags, "allowed_mentions": allowed}
 
 
 def draw(
-    card: Card, allows: Allows | None = None, extra: Extra = (), nonce: str = "", *, file: bool = False
-) -> Drawing:
+    card: Card, allows: Allows | None = None, extra: Extra = (), nonce: str = "", *, file: bool = False,
+    pings: Sequence[str] = (),
+) -> Drawing:  # fmt: skip
     """The card, title first. `file`: there may be one, with all lines, where they do not fit."""
-    title = _title(card)
+    title = [*_title(card), *([" ".join(f"<@{id_}>" for id_ in pings)] if pings else [])]
     lines, links = _sorted(card.lines, allows or _nowhere)
     rows, unfit = _buttons(card.buttons, extra)
     lines += [escaped(f"{one.label}: deploy {one.command}") for one in unfit]
@@ -80,12 +84,12 @@ def draw(
     if nonce:
         container["id"], inside[0]["id"] = marks(nonce)
     whole = "\n".join(line_of(line) for line in (card.title, *card.lines)) if cut and file else None
-    return Drawing((container,), whole)
+    return Drawing((container,), whole, tuple(pings))
 
 
 def words(card: Card) -> Drawing:
     """The card's text alone, for where Discord refuses its drawing."""
-    lines = [escaped(line_of(line)) for line in (card.title, *card.lines)]
+    lines = [escaped(line) for line in (card.title, *card.lines)]
     kept = list(_within(lines, MOST_TEXT - _MORE))
     more = [] if len(kept) == len(lines) else [f"{len(lines) - len(kept)} more lines do not fit here."]
     return Drawing((_text("\n".join([*kept, *more])),))
@@ -130,7 +134,7 @@ def _sorted(lines: Sequence[str | Bar], allows: Allows) -> tuple[list[str], list
         if found and may_link(found[1], allows):
             links.append(found[1])
         else:
-            texts.append(escaped(line_of(line)))
+            texts.append(escaped(line))
     return texts, links
 
 

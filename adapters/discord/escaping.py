@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-from core.plain import safe
+from core.cards import Bar
+from core.moments import Moment
+from core.plain import parts_of
 
 _ANYWHERE = re.compile(r"([\\*_~`|<>@\[\]()])")
 """Emphasis, code, spoilers, mentions, time stamps, masked links."""
@@ -19,11 +21,20 @@ _AT_START = re.compile(r"^(\s*)([#+-]|\d+(?=[.)]))")
 """Headings, lists, small print. A number's own dot is what gets the backslash."""
 
 
-def escaped(text: str) -> str:
-    """One line, shown as it was typed."""
-    line = _ANYWHERE.sub(r"\\\1", safe(text))
-    line = _INVITE.sub(r"\1\\.", _LINK.sub(r"\\:", line))
-    return _AT_START.sub(_first, line)
+def escaped(line: str | Bar) -> str:
+    """One line, shown as it was typed; a moment in it as a time in the reader's own zone."""
+    text = "".join(_time(part) if isinstance(part, Moment) else _inside(part) for part in parts_of(line)).rstrip()
+    return _AT_START.sub(_first, text)
+
+
+def _inside(text: str) -> str:
+    text = _ANYWHERE.sub(r"\\\1", text)
+    return _INVITE.sub(r"\1\\.", _LINK.sub(r"\\:", text))
+
+
+def _time(moment: Moment) -> str:
+    """https://discord.com/developers/docs/reference#message-formatting-timestamp-styles"""
+    return f"<t:{int(moment.at.timestamp())}:{'t' if moment.style == 'time' else 'f'}>"
 
 
 def _first(found: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from adapters.discord.drawing import draw, marks, marks_of, texts_of, words
 from adapters.discord.escaping import escaped
 from core.cards import Bar, Button, Card
 from core.commands import Seen
+from core.moments import moment
+from core.plain import safe
 
 DIGEST = "9f3a" * 16
 SEEN = Seen(2, DIGEST, 3)
@@ -158,7 +161,19 @@ def test_nothing_that_was_typed_takes_effect(typed: str, drawn: str) -> None:
 @given(st.text(max_size=300))
 def test_what_is_shown_is_what_was_typed(typed: str) -> None:
     """Discord takes a backslash off before punctuation, and off nothing else."""
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escaped(typed)) == drawing.escaped.__globals__["safe"](typed)
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escaped(typed)) == safe(typed)
+
+
+def test_a_moment_is_a_time_in_the_readers_zone() -> None:
+    at = datetime(2026, 3, 2, 14, 2, tzinfo=UTC)
+    line = f"*Bo*, {moment(at, 'time', '14:02')}; valid until {moment(at, 'day', 'Mon 14:02')}"
+    assert escaped(line) == r"\*Bo\*, <t:1772460120:t>; valid until <t:1772460120:f>"
+
+
+def test_those_who_are_pinged_are_the_only_ones() -> None:
+    body = shown(Card("Waits for you, <@9>"), pings=["7", "8"])
+    assert body["allowed_mentions"] == {"parse": [], "users": ["7", "8"]}
+    assert texts_of(body) == ["### Waits for you, \\<\\@9\\>\n<@7> <@8>"]
 
 
 # -- limits, whatever is shown -----------------------------------------------------------------------------------------
