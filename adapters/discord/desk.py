@@ -196,6 +196,8 @@ class Desk:
         if not interaction.answered:
             await interaction.say(self._channel.drawn(card, extra))
             return interaction.answered
+        if interaction.asked is not None:
+            await interaction.asked.sent.wait()
         for _ in range(_TRIES):
             try:
                 await self._channel.settle(interaction.token, card, extra)

@@ -1,6 +1,6 @@
 """Discord's interactions over HTTP: read within bounds, verified by their signature, and heard like the gateway's.
 
-The answer goes out over REST, as with the gateway; the request itself is answered 202 once that was done.
+The first answer, durable like everywhere, is the request's own; what follows goes out over REST.
 https://discord.com/developers/docs/interactions/overview#setting-up-an-endpoint
 """
 
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from adapters.discord.interaction import PING
+from adapters.discord.interaction import Request as Asked
 from core.ports import Clock
 
 MAX_BODY = 1024 * 1024
@@ -28,7 +29,7 @@ STALE = 300.0
 class Listener(Protocol):
     def is_ours(self, payload: Mapping[str, Any]) -> bool: ...
 
-    async def interaction(self, payload: Mapping[str, Any]) -> None: ...
+    async def interaction(self, payload: Mapping[str, Any], asked: Asked | None = None) -> None: ...
 
 
 class Ingress:
@@ -41,10 +42,14 @@ class Ingress:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
+        asked = Asked()
+        try:
+            response = await self._answer(Request(scope, receive), asked)
+            await response(scope, receive, send)
+        finally:
+            asked.sent.set()
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, asked: Asked) -> Response:
         if request.method != "POST":
             return Response(status_code=405, headers={"allow": "POST"})
         timestamp = request.headers.get("x-signature-timestamp", "")
@@ -62,8 +67,8 @@ class Ingress:
             return JSONResponse({"type": PING})
         if not self._listener.is_ours(body):
             return Response(status_code=403)
-        await self._listener.interaction(body)
-        return Response(status_code=202)
+        await self._listener.interaction(body, asked)
+        return Response(status_code=400) if asked.answer is None else JSONResponse(asked.answer)
 
     def _fresh(self, timestamp: str) -> bool:
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):

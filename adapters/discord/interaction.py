@@ -23,6 +23,15 @@ _MARGIN = 0.3
 
 
 @dataclass(slots=True)
+class Request:
+    """An interaction that came over HTTP."""
+
+    answer: dict[str, Any] | None = None
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+    """Before that the token is good for nothing."""
+
+
+@dataclass(slots=True)
 class Interaction:
     rest: Rest
     id: str
@@ -43,9 +52,11 @@ class Interaction:
     arrived: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     answered: bool = False
     """Whether the first answer arrived in time: then the token is good for fifteen minutes."""
+    asked: Request | None = None
+    """Over HTTP, the request whose answer is the first one."""
 
     @classmethod
-    def read(cls, payload: Mapping[str, Any], rest: Rest) -> Interaction:
+    def read(cls, payload: Mapping[str, Any], rest: Rest, asked: Request | None = None) -> Interaction:
         """Raises KeyError, TypeError or ValueError for what is none."""
         member = payload.get("member")
         user = member["user"] if member else payload["user"]
@@ -56,7 +67,7 @@ class Interaction:
             rest, str(payload["id"]), str(payload["token"]), int(payload["type"]), str(user["id"]),
             is_full(member) if member else None,
             frozenset(str(role) for role in (member or {}).get("roles") or ()),
-            str(payload.get("guild_id") or ""), str(parent or place), place, payload.get("data") or {},
+            str(payload.get("guild_id") or ""), str(parent or place), place, payload.get("data") or {}, asked=asked,
         )  # fmt: skip
 
     # -- the first answer ----------------------------------------------------------------------------------------------
@@ -85,6 +96,10 @@ class Interaction:
 
     async def _respond(self, kind: int, data: dict[str, Any] | None) -> None:
         """What is too late, or refused, is not raised: the answer then goes another way, see `answered`."""
+        if self.asked is not None:
+            self.asked.answer = {"type": kind} if data is None else {"type": kind, "data": data}
+            self.answered = True
+            return
         left = ACK - _MARGIN - (asyncio.get_running_loop().time() - self.arrived)
         try:
             self.answered = await self.rest.respond(self.id, self.token, kind, data, max(left, 0.5))

@@ -17,7 +17,7 @@ from adapters.discord import buttons, commands, forms
 from adapters.discord.buttons import Clicked
 from adapters.discord.desk import Desk, Said, View, refusal
 from adapters.discord.drawing import draw
-from adapters.discord.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
+from adapters.discord.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction, Request
 from adapters.discord.rest import Rest
 from adapters.discord.setup import Setup
 from core.cards import Card
@@ -51,13 +51,13 @@ class Listening:
         """That Discord sent it is known; that it is about our application is still to be seen."""
         return str(payload.get("application_id")) == self._setup.application
 
-    async def interaction(self, payload: Payload) -> None:
+    async def interaction(self, payload: Payload, asked: Request | None = None) -> None:
         """Returns once it is durable and acknowledged. Nothing is raised: who did it is told."""
         if not self.is_ours(payload):
             log.warning("interaction of another application refused")
             return
         try:
-            interaction = Interaction.read(payload, self._rest)
+            interaction = Interaction.read(payload, self._rest, asked)
         except (KeyError, TypeError, ValueError) as error:
             log.warning("malformed interaction left out", why=f"{type(error).__name__}: {error}")
             return
@@ -66,6 +66,8 @@ class Listening:
         except Exception:
             mark = interaction.id[-6:]
             log.exception("interaction failed", reference=mark, user=interaction.user)
+            if interaction.type == AUTOCOMPLETE:
+                return  # nobody asked for an answer, and what is typed can be sent all the same
             sentence = f"Our fault, reference {mark}. `deploy status` shows what is."
             await self._desk.tell(_said(interaction, ""), refusal(sentence))
 
@@ -195,11 +197,11 @@ class Listening:
         text = str(payload.get("content", "")).lstrip()
         guild, place = str(payload.get("guild_id") or ""), str(payload["channel_id"])
         id_, user = str(payload["id"]), str(payload["author"]["id"])
-        if not guild:
-            return Said(id_, user, text, message=id_, place=place)
         own = await self._rest.own_id()
-        start = next((one for one in (f"<@{own}>", f"<@!{own}>") if text.startswith(one)), None)
-        if start is None or guild not in self._setup.guilds:
+        start = next((one for one in (f"<@{own}>", f"<@!{own}>") if text.startswith(one)), "")
+        if not guild:
+            return Said(id_, user, text.removeprefix(start).strip(), message=id_, place=place)
+        if not start or guild not in self._setup.guilds:
             return None
         channel = (await self._rest.place(place)).parent
         return Said(id_, user, f"/deploy {text.removeprefix(start).strip()}", channel, place, message=id_)

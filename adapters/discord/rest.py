@@ -8,6 +8,7 @@ and it waits for ever on a server that says nothing, so the session has time-out
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +129,9 @@ class Rest:
                     return True  # an earlier try arrived, and only its answer was lost
                 if refused.code == UNKNOWN_INTERACTION:
                     return False
-                raise
+                if refused.code:
+                    raise
+                await asyncio.sleep(_AGAIN)
             except ChannelDown:
                 await asyncio.sleep(_AGAIN)
             else:
@@ -203,6 +206,6 @@ def is_full(member: dict[str, Any] | None) -> bool:
 
 def _form(body: Any, file: discord.File) -> Sequence[dict[str, Any]]:
     return (
-        {"name": "payload_json", "value": discord.utils._to_json(body), "content_type": "application/json"},
+        {"name": "payload_json", "value": json.dumps(body), "content_type": "application/json"},
         {"name": "files[0]", "value": file.fp, "filename": file.filename, "content_type": "text/plain"},
     )
