@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -105,7 +105,7 @@ class Desk:
         self._remember(said.delivery)
         if said.interaction is not None and not said.interaction.answered:
             await said.interaction.defer()
-        self._tasks.start(self._carry_out(said, message))
+        self._tasks.start(self._guarded(said, self._carry_out(said, message)))
 
     async def ask(self, said: Said, about: Clicked) -> None:
         """Tell the consequences of a click before it counts. What is not offered any more is said, and so refused."""
@@ -114,6 +114,10 @@ class Desk:
             return await self.tell(said, refusal(problem))
         assert said.interaction is not None
         await said.interaction.defer()
+        self._tasks.start(self._guarded(said, self._asked(said, about)))
+        return None
+
+    async def _asked(self, said: Said, about: Clicked) -> None:
         card = await self._view.card(about.command.partition(" ")[2])
         offered = [one for one in card.buttons if one.command == about.command and one.confirm] if card else []
         if card is None or not offered:
@@ -121,8 +125,7 @@ class Desk:
         one = offered[0]
         yes = buttons.made("yes", one.label, about.command, about.seen, buttons.STYLES[one.style])
         question = Card(one.confirm or "", (card.title, *card.lines), tone="asking")
-        await self.tell(said, question, (yes, buttons.made("no", "Not now")))
-        return None
+        return await self.tell(said, question, (yes, buttons.made("no", "Not now")))
 
     async def share(self, said: Said) -> None:
         """Show the answer to a question to everybody in the channel; asked anew, as this person may ask it."""
@@ -138,7 +141,7 @@ class Desk:
             return await self.tell(said, refusal(problem))
         if said.interaction is not None:
             await said.interaction.defer()
-        self._tasks.start(self._shared(said))
+        self._tasks.start(self._guarded(said, self._shared(said)))
         return None
 
     async def problem(self, said: Said) -> str | None:
@@ -162,6 +165,9 @@ class Desk:
 
     async def tell(self, said: Said, card: Card, extra: Extra = ()) -> None:
         """The asker alone: in the interaction's place, else directly, else a short reply."""
+        if said.interaction is not None and said.interaction.is_being_answered:
+            self._tasks.start(self._told(said, card, extra))
+            return
         if said.interaction is not None and await self._in_place(said.interaction, card, extra):
             return
         try:
@@ -171,6 +177,25 @@ class Desk:
             await self._shortly(said)
         except ChannelDown as down:
             log.warning("answer not delivered", user=said.user, delivery=said.delivery, why=str(down))
+
+    async def failed(self, said: Said) -> None:
+        """To be called while an exception is handled that nobody expected."""
+        mark = said.delivery[-6:]
+        log.exception("command failed", reference=mark, user=said.user)
+        await self.tell(said, refusal(f"Our fault, reference {mark}. `deploy status` shows what is."))
+
+    async def _told(self, said: Said, card: Card, extra: Extra) -> None:
+        """Once the request's own answer, which promises another one, has gone out."""
+        assert said.interaction is not None
+        assert said.interaction.asked is not None
+        await said.interaction.asked.arrives()
+        await self.tell(said, card, extra)
+
+    async def _guarded(self, said: Said, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - it is logged, and who asked is told
+            await self.failed(said)
 
     # -- after the acknowledgement -------------------------------------------------------------------------------------
 
@@ -196,8 +221,6 @@ class Desk:
         if not interaction.answered:
             await interaction.say(self._channel.drawn(card, extra))
             return interaction.answered
-        if interaction.asked is not None:
-            await interaction.asked.sent.wait()
         for _ in range(_TRIES):
             try:
                 await self._channel.settle(interaction.token, card, extra)

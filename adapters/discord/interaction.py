@@ -20,6 +20,8 @@ PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 1, 2, 3, 4, 5
 _MESSAGE, _DEFERRED, _DEFERRED_UPDATE, _UPDATE, _CHOICES, _FORM = 4, 5, 6, 7, 8, 9
 _MARGIN = 0.3
 """Seconds of the three that the way here and back may have taken."""
+_WAY = 0.1
+"""Seconds from the last byte of a response until it has surely been read; who is faster is told to try again."""
 
 
 @dataclass(slots=True)
@@ -28,7 +30,13 @@ class Request:
 
     answer: dict[str, Any] | None = None
     sent: asyncio.Event = field(default_factory=asyncio.Event)
-    """Before that the token is good for nothing."""
+    there: bool = False
+    """Whether Discord has read the answer: before that the token is good for nothing."""
+
+    async def arrives(self) -> None:
+        await self.sent.wait()
+        await asyncio.sleep(_WAY)
+        self.there = True
 
 
 @dataclass(slots=True)
@@ -69,6 +77,11 @@ class Interaction:
             frozenset(str(role) for role in (member or {}).get("roles") or ()),
             str(payload.get("guild_id") or ""), str(parent or place), place, payload.get("data") or {}, asked=asked,
         )  # fmt: skip
+
+    @property
+    def is_being_answered(self) -> bool:
+        """Whether the first answer is on its way, in the response of the request that is being handled."""
+        return self.answered and self.asked is not None and not self.asked.there
 
     # -- the first answer ----------------------------------------------------------------------------------------------
 

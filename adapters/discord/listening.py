@@ -64,12 +64,10 @@ class Listening:
         try:
             await self._dispatched(interaction)
         except Exception:
-            mark = interaction.id[-6:]
-            log.exception("interaction failed", reference=mark, user=interaction.user)
             if interaction.type == AUTOCOMPLETE:
-                return  # nobody asked for an answer, and what is typed can be sent all the same
-            sentence = f"Our fault, reference {mark}. `deploy status` shows what is."
-            await self._desk.tell(_said(interaction, ""), refusal(sentence))
+                log.exception("nothing offered", user=interaction.user)  # what is typed can be sent all the same
+            else:
+                await self._desk.failed(_said(interaction, ""))
 
     async def _dispatched(self, interaction: Interaction) -> None:
         match interaction.type:
