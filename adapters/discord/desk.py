@@ -203,6 +203,8 @@ class Desk:
         answer = await self._door.answer(message)
         if answer.outcome != "ignored":
             await self.tell(said, answer.card, _extra(said.text, answer))
+        elif said.interaction is not None:  # it was acknowledged, so something is awaited
+            await self.tell(said, refusal("Nothing was asked. `deploy help` says what can be."))
 
     async def _shared(self, said: Said) -> None:
         answer = await self._door.answer(self._incoming(said))

@@ -84,7 +84,7 @@ class Socket(DiscordWebSocket):
             log.debug("the gateway is quiet")
         try:
             async with asyncio.timeout(self.patience):
-                await self.send_heartbeat({"op": self.HEARTBEAT, "d": self.sequence})
+                await self.send_heartbeat(self._beat())
                 return await super().poll_event()
         except TimeoutError:
             log.warning("the gateway does not answer", seconds=self.quiet + self.patience)
@@ -101,6 +101,10 @@ class Socket(DiscordWebSocket):
                 log.warning("the gateway's stream is broken", why=f"{type(error).__name__}: {error}")
                 raise ReconnectWebSocket(self.shard_id) from error
             log.warning("malformed gateway event left out", why=f"{type(error).__name__}: {error}")
+
+    def _beat(self) -> dict[str, Any]:
+        """As the library counts them: else it takes its own last one for unanswered."""
+        return {"op": self.HEARTBEAT, "d": self.sequence} if self._keep_alive is None else self._keep_alive.beat()
 
     def leave(self) -> None:
         """Stop the heartbeat; nothing more is expected of the other side."""

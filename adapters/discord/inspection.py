@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import aiohttp
 import discord
+import yarl
 
 from adapters.discord.commands import NAME
 from adapters.discord.invite import ADMINISTRATOR, PERMISSIONS
@@ -59,7 +60,7 @@ def _application(told: Mapping[str, Any], setup: Setup) -> Sequence[Finding]:
 
 async def _gateway(rest: Rest) -> Finding:
     """Whether it is there and greets. No session is begun."""
-    url = f"{rest.setup.gateway_url}/?v=10&encoding=json"
+    url = str(yarl.URL(rest.setup.gateway_url).with_query(v=10, encoding="json"))
     try:
         async with asyncio.timeout(_GREETING):
             socket = await rest.client.ws_connect(url)

@@ -80,7 +80,7 @@ def discord_token(settings: Settings) -> SecretStr | None:
         f"[discord] {key} is missing; docs/discord.md says where to find it." for key in wanted
         if not getattr(discord, key)
     ]  # fmt: skip
-    if len(token) < MIN_TOKEN or token.count(".") < 2:
+    if token.count(".") != 2:
         problems.append("Discord's bot token is none: it has two dots. Copy it from Bot, Reset Token.")
     if problems:
         raise SettingsError(*problems)

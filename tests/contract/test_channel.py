@@ -92,6 +92,7 @@ async def discord() -> AsyncIterator[Room]:
     clock = StoppedClock()
     async with Discord(now=lambda: clock.now().timestamp()) as peer:
         platform = DiscordPlatform(setup_of(peer), clock)
+        peer.alice.account.real_name = ANN.name
 
         def words() -> str:
             """As Discord shows it: people by their names, times in the reader's zone, here UTC."""

@@ -68,7 +68,8 @@ class DiscordWorld(World):
             channels={"discord": self.platform.channel}, signer=self.signer,
         )  # fmt: skip
         app = App(parts, self.settings, edit_gap=0.0)
-        ingress = self.platform.open(app.door, self.people, Audience(app))
+        self.view = Audience(app)
+        ingress = self.platform.open(app.door, self.people, self.view)
         app.attach(self.platform)
         if ingress is not None:
             self.web = Web("127.0.0.1:0", {PATH: ingress})
