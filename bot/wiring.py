@@ -145,16 +145,20 @@ async def build(
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
+    policy = policy_of(settings, overrides.own_push)
     parts = Parts(
         store=await store_of(settings, clock),
         people=people,
         clock=clock,
-        policy=policy_of(settings, overrides.own_push),
+        policy=policy,
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
         channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
         signer=keys.load(settings.ashat.key_file),
+        groups=settings.all_groups(),
+        memberships=(slack.memberships,) if slack else (),
+        strangers_vote=policy.highest_quorum == 1,
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
     if slack is not None:
@@ -192,13 +196,14 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
         channels=frozenset({slack.home, *slack.channels}),
         mode=slack.mode,
         api_url=slack.api_url,
+        groups=frozenset(id_ for group in settings.groups.values() for id_ in group.slack),
     )
 
 
 def _open_slack(app: App, slack: SlackPlatform) -> None:
     from bot.audience import Audience
 
-    ingress = slack.open(app.door, app.parts.people, Audience(app))
+    ingress = slack.open(app.door, Audience(app))
     app.attach(slack)
     if ingress is not None:
         from adapters.slack.ingress import PATH

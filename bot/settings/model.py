@@ -12,6 +12,7 @@ from bot.settings.sections import (
     Ashat,
     Checks,
     Component,
+    GroupSettings,
     Http,
     PersonSettings,
     Roles,
@@ -21,7 +22,7 @@ from bot.settings.sections import (
     Workflow,
 )
 from bot.settings.values import origin_of
-from core.people import Person, with_viewing
+from core.people import Group, Person, with_viewing
 from core.release.manifest import Name
 from core.routing import Route
 from core.state import PUBLIC, omega
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
     roles: Roles = Roles()
+    groups: dict[Name, GroupSettings] = {}
     slack: Slack = Slack()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
@@ -84,6 +86,10 @@ class Settings(BaseSettings):
             )
             for key, person in self.people.items()
         )
+
+    def all_groups(self) -> tuple[Group, ...]:
+        """The groups that platforms keep."""
+        return tuple(Group(name, with_viewing(one.roles), one.places()) for name, one in self.groups.items())
 
     def all_routes(self) -> tuple[Route, ...]:
         """The subscriptions, with servers by the names that placements have."""

@@ -21,6 +21,7 @@ from bot.settings.values import (
     AccountId,
     ApiUrl,
     ChannelAddress,
+    DiscordRole,
     HostPattern,
     Listen,
     Origin,
@@ -29,6 +30,7 @@ from bot.settings.values import (
     Seconds,
     SlackApp,
     SlackChannelId,
+    SlackGroupId,
     SlackTeam,
     TimeZone,
     Uid,
@@ -247,6 +249,21 @@ class PersonSettings(Section):
     def accounts(self) -> tuple[Account, ...]:
         ids = {"shell": self.shell, "slack": self.slack, "discord": self.discord}
         return tuple(Account(platform, str(id_)) for platform, id_ in ids.items() if id_ is not None)
+
+
+class GroupSettings(Section):
+    """Whoever is in it on a platform has its roles besides their own; asked when it counts, and doubt gives nothing."""
+
+    roles: tuple[Role, ...] = ()
+    """The roles of its members, besides their own."""
+    slack: tuple[SlackGroupId, ...] = Field(default=(), examples=[["S0615G0KT"]])
+    """The ids of Slack's user groups whose members are in it."""
+    discord: tuple[DiscordRole, ...] = Field(default=(), examples=[["81384788765712384/165511591545143296"]])
+    """Discord's roles whose members are in it, each as guild id/role id."""
+
+    def places(self) -> frozenset[tuple[str, str]]:
+        """Platform, and the group's own id there."""
+        return frozenset((platform, id_) for platform in ("slack", "discord") for id_ in getattr(self, platform))
 
 
 class Roles(Section):
