@@ -10,7 +10,7 @@ from bot.console import context_of
 from core.cards import Card
 from core.commands import split_id
 from core.completion import CompletionContext
-from core.people import Person
+from core.people import Account, Person
 from core.policy import approvers
 from core.ports import ArtifactProblem
 from core.stages import Stage
@@ -20,15 +20,33 @@ class Audience:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def updates(self) -> Sequence[str]:
-        """The ids of ALPHA's updates, newest first; none where ALPHA cannot be read, which `servers` explains."""
+    async def person(self, account: Account) -> Person | None:
+        """Whose account it is, with the roles that are certain now. None for a stranger."""
+        await self._app.people.refresh([account])
+        return self._app.people.find(account)
+
+    async def updates(self, account: Account) -> Sequence[str]:
+        """The ids of ALPHA's updates, newest first; none for somebody who may not look.
+
+        Where ALPHA cannot be read there are none either, which `servers` explains.
+        """
+        person = await self.person(account)
+        if person is None or not person.roles:
+            return ()
         try:
             return list(dict.fromkeys(file.id for file in await self._app.parts.source.updates()))
         except ArtifactProblem:
             return ()
 
-    async def completion(self) -> CompletionContext:
-        """What can be typed now, in a chat."""
+    def hears(self, account: Account, domain: str, groups: frozenset[str]) -> None:
+        """The platform has said it unasked: of the groups that begin with `domain` it is in exactly these."""
+        self._app.people.hear(account, domain, groups)
+
+    async def completion(self, account: Account) -> CompletionContext:
+        """What can be typed now, in a chat; nothing for somebody who may not look."""
+        person = await self.person(account)
+        if person is None or not person.roles:
+            return CompletionContext()
         return replace(await context_of(self._app), shell=False)
 
     async def card(self, name: str) -> Card | None:

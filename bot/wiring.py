@@ -159,16 +159,20 @@ async def build(
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
+    policy = policy_of(settings, overrides.own_push)
     parts = Parts(
         store=await store_of(settings, clock),
         people=people,
         clock=clock,
-        policy=policy_of(settings, overrides.own_push),
+        policy=policy,
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
         channels={**channels(), **{channel.platform: channel for channel in chat_channels}},
         signer=keys.load(settings.ashat.key_file),
+        groups=settings.all_groups(),
+        memberships=[platform.memberships for platform in (slack, discord) if platform is not None],
+        strangers_vote=policy.highest_quorum == 1 and (slack is None or discord is None),
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
     _open(app, slack, discord)
@@ -222,11 +226,12 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
         channels=frozenset({slack.home, *slack.channels}),
         mode=slack.mode,
         api_url=slack.api_url,
+        groups=frozenset(id_ for group in settings.groups.values() for id_ in group.slack),
     )
 
 
 def _open_slack(app: App, slack: SlackPlatform, view: Audience) -> Mapping[str, ASGIApp]:
-    ingress = slack.open(app.door, app.parts.people, view)
+    ingress = slack.open(app.door, view)
     app.attach(slack)
     if ingress is None:
         return {}
@@ -280,6 +285,7 @@ def discord_of(settings: Settings, clock: Clock) -> DiscordPlatform | None:
         home=discord.home,
         channels=frozenset({discord.home, *discord.channels}),
         mode=discord.mode,
+        groups=frozenset(role for group in settings.groups.values() for role in group.discord),
         public_key=discord.public_key,
         api_url=discord.api_url,
         gateway_url=discord.gateway_url,
@@ -296,7 +302,7 @@ def _open_discord(app: App, discord: DiscordPlatform, view: Audience) -> Mapping
 
     alone = sqlite_file(app.settings) is not None
     turn = None if alone else Turn(app.parts.store, app.parts.clock, "discord gateway")
-    ingress = discord.open(app.door, app.parts.people, view, turn)
+    ingress = discord.open(app.door, view, turn)
     app.attach(discord)
     health = HealthPage(lambda: discord.health)
     return {HEALTH: health} if ingress is None else {HEALTH: health, PATH: ingress}

@@ -56,6 +56,10 @@ class Policy:
     routes: tuple[Route, ...] = ()
     """Channels that get the cards besides the one in which a deployment began."""
 
+    @property
+    def highest_quorum(self) -> int:
+        return max([self.quorum, *self.quorum_by_component.values()])
+
     def checks_for(self, component: str) -> tuple[Check, ...]:
         """The checks of a run, in the order shown. A minimum check is required: not applicable counts as failed."""
         minimum = self.minimum_checks.get(component, self.default_minimum)

@@ -49,6 +49,22 @@ class People(Protocol):
     def all(self) -> Sequence[Person]: ...
 
 
+class Memberships(Protocol):
+    """The groups of one platform. Asked when it counts; what is not known for sure gives nobody a role.
+
+    Groups and accounts are named by the platform's own ids. Both methods raise ChannelDown where nobody can say.
+    """
+
+    @property
+    def platform(self) -> str: ...
+
+    async def of(self, account: Account) -> frozenset[str]:
+        """The groups that `account` is in now; none for a stranger."""
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """The ids of the accounts in it, none where there is no such group; None where the platform lists nobody."""
+
+
 # -- messages in -------------------------------------------------------------------------------------------------------
 
 

@@ -56,12 +56,14 @@ def decide(command: Writing, facts: Facts) -> Verdict:
 
 def not_allowed(facts: Facts, spec: c.Spec) -> Refused:
     """Whoever may not view gets no names and no ids."""
+    unsure = f". {facts.me.unsure}" if facts.me.unsure else ""
     if not facts.me.roles:
-        return Refused("stranger", "You have no role here. An admin gives roles, in the settings under [people]")
+        why = "You have no role here. An admin gives roles, in the settings under [people]"
+        return Refused("stranger", f"{why}{unsure}")
     others = names(who_may(facts.people, spec))
     mine = say.listed(sorted(facts.me.roles))
     verb = spec.name.capitalize()
-    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}. `deploy whoami`")
+    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}{unsure}. `deploy whoami`")
 
 
 def _about(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import structlog
 
@@ -18,12 +17,12 @@ from adapters.discord.interaction import Interaction
 from adapters.discord.rest import Rest
 from adapters.discord.setup import PLATFORM, Setup, address
 from adapters.discord.tasks import Tasks
+from adapters.discord.view import View
 from core.cards import Card
 from core.commands import Help, Seen, spec_of
-from core.completion import CompletionContext
 from core.parsing import Ignore, Parsed, Reply, parse
 from core.people import Account
-from core.ports import ChannelDown, ChannelGone, Door, Incoming, People
+from core.ports import ChannelDown, ChannelGone, Door, Incoming
 from core.ports import Reply as Answer
 
 log = structlog.get_logger("ashat.discord")
@@ -35,19 +34,6 @@ _REMEMBERED = 10_000
 _TRIES = 3
 _AGAIN = 0.5
 """Seconds between tries to put an answer in its place."""
-
-
-class View(Protocol):
-    """What Discord can ask of the bot, besides what people say to it."""
-
-    async def updates(self) -> Sequence[str]:
-        """The ids of ALPHA's updates, newest first."""
-
-    async def completion(self) -> CompletionContext:
-        """What can be typed now."""
-
-    async def card(self, name: str) -> Card | None:
-        """The card of a deployment as it is now; None where there is none of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +61,14 @@ class Said:
 
 
 class Desk:
-    def __init__(
-        self, setup: Setup, rest: Rest, channel: DiscordChannel, door: Door, people: People, view: View, tasks: Tasks
-    ) -> None:
+    def __init__(self, setup: Setup, rest: Rest, channel: DiscordChannel, door: Door, view: View, tasks: Tasks) -> None:
         self._setup = setup
         self._rest = rest
         self._channel = channel
         self._door = door
-        self._people = people
         self._view = view
         self._tasks = tasks
         self._heard: OrderedDict[str, None] = OrderedDict()
-
-    def may_look(self, user: str) -> bool:
-        person = self._people.find(Account(PLATFORM, user))
-        return person is not None and bool(person.roles)
 
     async def accept(self, said: Said) -> None:
         """Durable, then acknowledged, then carried out. Raises what the store raises."""
@@ -208,7 +187,7 @@ class Desk:
 
     async def _shared(self, said: Said) -> None:
         answer = await self._door.answer(self._incoming(said))
-        person = self._people.find(said.account)
+        person = await self._view.person(said.account)
         if answer.outcome != "done" or person is None:
             return await self.tell(said, answer.card)
         shown = replace(answer.card, lines=(*answer.card.lines, f"Shared by {person.name}"), buttons=())

@@ -11,6 +11,9 @@ import discord
 from core.ports import ChannelDown, ChannelGone
 
 UNKNOWN_CHANNEL = 10003
+UNKNOWN_GUILD = 10004
+UNKNOWN_MEMBER = 10007
+UNKNOWN_USER = 10013
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_INTERACTION = 10062
 TOO_OLD = 30046
@@ -22,8 +25,8 @@ THREAD_EXISTS = 160004
 THREAD_LOCKED = 160005
 GONE = {
     UNKNOWN_CHANNEL: "the channel does not exist any more",
-    10004: "the server does not exist, or the bot is not in it",
-    10013: "Discord knows no such person",
+    UNKNOWN_GUILD: "the server does not exist, or the bot is not in it",
+    UNKNOWN_USER: "Discord knows no such person",
     40001: "the bot's token is not valid",
     50001: "the bot cannot see the channel: let it View Channel",
     50007: "the person takes no direct messages from the bot",

@@ -15,13 +15,16 @@ import structlog
 
 from adapters.discord import buttons, commands, forms
 from adapters.discord.buttons import Clicked
-from adapters.discord.desk import Desk, Said, View, refusal
+from adapters.discord.desk import Desk, Said, refusal
 from adapters.discord.drawing import draw
 from adapters.discord.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction, Request
+from adapters.discord.memberships import groups_of
 from adapters.discord.rest import Rest
-from adapters.discord.setup import Setup
+from adapters.discord.setup import PLATFORM, Setup
+from adapters.discord.view import View
 from core.cards import Card
 from core.completion import CompletionContext
+from core.people import Account
 from core.ports import ChannelDown, ChannelGone
 
 log = structlog.get_logger("ashat.discord")
@@ -61,6 +64,9 @@ class Listening:
         except (KeyError, TypeError, ValueError) as error:
             log.warning("malformed interaction left out", why=f"{type(error).__name__}: {error}")
             return
+        if interaction.full and interaction.guild in self._setup.guilds:
+            groups = groups_of(interaction.guild, interaction.roles)
+            self._view.hears(_account(interaction), f"{interaction.guild}/", groups)
         try:
             await self._dispatched(interaction)
         except Exception:
@@ -89,7 +95,7 @@ class Listening:
         elif found.line:
             await self._desk.accept(_said(interaction, found.line))
         elif found.lacks and found.spec.name == "push":
-            await interaction.open(forms.push_form(found.given, await self._updates(interaction.user)))
+            await interaction.open(forms.push_form(found.given, await self._updates(interaction)))
         elif found.lacks:
             await self._reason(interaction, Clicked("why", f"{found.spec.name} {found.given.get('id', '')}"))
         else:
@@ -118,7 +124,7 @@ class Listening:
                 await self._desk.share(said)
             case "new":
                 draft = self._drafts.get(interaction.user, {})
-                await interaction.open(forms.push_form(draft, await self._updates(interaction.user)))
+                await interaction.open(forms.push_form(draft, await self._updates(interaction)))
 
     async def _reason(self, interaction: Interaction, about: Clicked) -> None:
         try:
@@ -148,20 +154,18 @@ class Listening:
     async def _completed(self, interaction: Interaction) -> None:
         """Who may not look is offered nothing, and neither is who would have to wait."""
         context = CompletionContext()
-        if interaction.guild in self._setup.guilds and interaction.full and self._desk.may_look(interaction.user):
+        if interaction.guild in self._setup.guilds and interaction.full:
             try:
                 async with asyncio.timeout(_OFFERING):
-                    context = await self._view.completion()
+                    context = await self._view.completion(_account(interaction))
             except TimeoutError:
                 log.info("nothing offered, it took too long", user=interaction.user)
         await interaction.offer(commands.completed(interaction.data, context))
 
-    async def _updates(self, user: str) -> Sequence[str]:
-        if not self._desk.may_look(user):
-            return ()
+    async def _updates(self, interaction: Interaction) -> Sequence[str]:
         try:
             async with asyncio.timeout(_OFFERING):
-                return await self._view.updates()
+                return await self._view.updates(_account(interaction))
         except TimeoutError:
             return ()
 
@@ -211,6 +215,10 @@ def by_person(payload: Payload) -> bool:
     forwarded = (payload.get("message_reference") or {}).get("type", 0) != 0
     machine = author.get("bot") or author.get("system") or any(payload.get(field) for field in _NO_PERSON)
     return bool(author.get("id")) and not machine and not forwarded and payload.get("type", _PLAIN) in (_PLAIN, _REPLY)
+
+
+def _account(interaction: Interaction) -> Account:
+    return Account(PLATFORM, interaction.user)
 
 
 def _said(interaction: Interaction, what: str | Clicked) -> Said:

@@ -5,40 +5,43 @@ from __future__ import annotations
 import structlog
 
 from adapters.discord.channel import DiscordChannel
-from adapters.discord.desk import Desk, View
+from adapters.discord.desk import Desk
 from adapters.discord.drawing import Allows
 from adapters.discord.gateway import Gateway, Turn
 from adapters.discord.health import Health
 from adapters.discord.ingress import Ingress
 from adapters.discord.listening import Listening
+from adapters.discord.memberships import DiscordMemberships
 from adapters.discord.registration import Registration
 from adapters.discord.rest import Rest
 from adapters.discord.setup import Setup
 from adapters.discord.tasks import Tasks
-from core.ports import Clock, Door, People
+from adapters.discord.view import View
+from core.ports import Clock, Door
 
 log = structlog.get_logger("ashat.discord")
 
 
 class DiscordPlatform:
-    """`channel` is there from the beginning; people are heard once `open` and `start` were called."""
+    """`channel` and `memberships` are there at once; people are heard once `open` and `start` were called."""
 
     def __init__(self, setup: Setup, clock: Clock, allows: Allows | None = None) -> None:
         self.setup = setup
         self.rest = Rest(setup, clock)
         self.channel = DiscordChannel(self.rest, clock, allows)
+        self.memberships = DiscordMemberships(self.rest)
         self._clock = clock
         self._tasks = Tasks()
         self._registration = Registration(self.rest)
         self._listening: Listening | None = None
         self._gateway: Gateway | None = None
 
-    def open(self, door: Door, people: People, view: View, turn: Turn | None = None) -> Ingress | None:
+    def open(self, door: Door, view: View, turn: Turn | None = None) -> Ingress | None:
         """Give it the door. In HTTP mode the result is what answers at `setup.PATH`.
 
         `turn`: which of several replicas has the gateway; without it there is no other.
         """
-        desk = Desk(self.setup, self.rest, self.channel, door, people, view, self._tasks)
+        desk = Desk(self.setup, self.rest, self.channel, door, view, self._tasks)
         self._listening = Listening(self.setup, self.rest, desk, view)
         if self.setup.mode == "http":
             return Ingress(self._listening, self.setup.public_key, self._clock)

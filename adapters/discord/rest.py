@@ -19,7 +19,15 @@ from discord.gateway import DiscordClientWebSocketResponse
 from discord.http import HTTPClient, Route
 
 from adapters.discord.cache import Cache
-from adapters.discord.failures import ACKNOWLEDGED, UNKNOWN_INTERACTION, Refused, translated
+from adapters.discord.failures import (
+    ACKNOWLEDGED,
+    UNKNOWN_INTERACTION,
+    UNKNOWN_MEMBER,
+    UNKNOWN_USER,
+    Gone,
+    Refused,
+    translated,
+)
 from adapters.discord.setup import Setup
 from core.ports import ChannelDown, Clock
 
@@ -177,7 +185,11 @@ class Rest:
         try:
             told = await self.call("GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild, user_id=user)
         except Refused as refused:
-            if refused.code == 10007:  # unknown member
+            if refused.code == UNKNOWN_MEMBER:
+                return None
+            raise
+        except Gone as gone:
+            if gone.code == UNKNOWN_USER:
                 return None
             raise
         return told if isinstance(told, dict) else None

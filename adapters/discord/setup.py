@@ -24,6 +24,8 @@ class Setup:
     channels: frozenset[str]
     """Where changes may be asked for; the home channel is one of them."""
     mode: Literal["gateway", "http"] = "gateway"
+    groups: frozenset[str] = frozenset()
+    """The roles that settings name, as `<server>/<role>`."""
     public_key: str = ""
     """For HTTP: the application's Ed25519 key, hexadecimal."""
     api_url: str = API_URL

@@ -13,6 +13,7 @@ from bot.settings.sections import (
     Checks,
     Component,
     Discord,
+    GroupSettings,
     Http,
     PersonSettings,
     Roles,
@@ -22,7 +23,7 @@ from bot.settings.sections import (
     Workflow,
 )
 from bot.settings.values import origin_of
-from core.people import Person, with_viewing
+from core.people import Group, Person, with_viewing
 from core.release.manifest import Name
 from core.routing import Route
 from core.state import PUBLIC, omega
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
     roles: Roles = Roles()
+    groups: dict[Name, GroupSettings] = {}
     slack: Slack = Slack()
     discord: Discord = Discord()
     http: Http = Http()
@@ -86,6 +88,10 @@ class Settings(BaseSettings):
             )
             for key, person in self.people.items()
         )
+
+    def all_groups(self) -> tuple[Group, ...]:
+        """The groups that platforms keep."""
+        return tuple(Group(name, with_viewing(one.roles), one.places()) for name, one in self.groups.items())
 
     def all_routes(self) -> tuple[Route, ...]:
         """The subscriptions, with servers by the names that placements have."""

@@ -24,6 +24,7 @@ from bot.settings.values import (
     DiscordApp,
     DiscordId,
     DiscordKey,
+    DiscordRole,
     GatewayUrl,
     HostPattern,
     Listen,
@@ -33,6 +34,7 @@ from bot.settings.values import (
     Seconds,
     SlackApp,
     SlackChannelId,
+    SlackGroupId,
     SlackTeam,
     TimeZone,
     Uid,
@@ -253,6 +255,21 @@ class PersonSettings(Section):
         return tuple(Account(platform, str(id_)) for platform, id_ in ids.items() if id_ is not None)
 
 
+class GroupSettings(Section):
+    """Whoever is in it on a platform has its roles besides their own; asked when it counts, and doubt gives nothing."""
+
+    roles: tuple[Role, ...] = ()
+    """The roles of its members, besides their own."""
+    slack: tuple[SlackGroupId, ...] = Field(default=(), examples=[["S0615G0KT"]])
+    """The ids of Slack's user groups whose members are in it."""
+    discord: tuple[DiscordRole, ...] = Field(default=(), examples=[["81384788765712384/165511591545143296"]])
+    """Discord's roles whose members are in it, each as guild id/role id."""
+
+    def places(self) -> frozenset[tuple[str, str]]:
+        """Platform, and the group's own id there."""
+        return frozenset((platform, id_) for platform in ("slack", "discord") for id_ in getattr(self, platform))
+
+
 class Roles(Section):
     """What people may do who are not listed."""
 
@@ -308,7 +325,7 @@ class Discord(Section):
     """Either gateway, which needs no public address; or http, at /discord/interactions of [http] listen."""
     public_key: DiscordKey = ""
     """The application's public key, for http: what is not signed with it is refused."""
-    api_url: ApiUrl = "https://discord.com/api/v10"
+    api_url: ApiUrl = "https://discord.com/api/v10/"
     """Where Discord's REST API is: another one for a proxy."""
     gateway_url: GatewayUrl = "wss://gateway.discord.gg"
     """Where Discord's gateway is: another one for a proxy."""

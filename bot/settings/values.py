@@ -138,6 +138,8 @@ GatewayUrl = Annotated[str, AfterValidator(_gateway_may_be_at)]
 DiscordKey = Annotated[
     str, _like(r"([0-9a-fA-F]{64})?", "should be the application's public key of 64 hexadecimal digits")
 ]
+SlackGroupId = Annotated[str, _like(r"S[A-Z0-9]{2,}", 'should be a user group\'s id, like "S0615G0KT", not its name')]
+DiscordRole = Annotated[str, _like(r"\d{1,20}/\d{1,20}", "should be guild id/role id, both numbers")]
 ChannelAddress = Annotated[str, _like(r"[a-z]+:[^\s:]{1,80}", 'should be like "slack:C024BE7LR": platform and channel')]
 Listen = Annotated[
     str, _like(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}", 'should be host and port, like "127.0.0.1:8080"')

@@ -105,7 +105,7 @@ async def test_down_at_the_start_it_is_waited_for() -> None:
         await world.app.stop()
         discord.goes_away()
         later = type(world.platform)(world.platform.setup, world.clock)
-        later.open(world.app.door, world.people, world.view)
+        later.open(world.app.door, world.view)
         await later.start()
         await discord.until(lambda: later.health.state == "down")
         discord.comes_back()

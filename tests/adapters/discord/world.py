@@ -16,7 +16,7 @@ from bot.app import App, Parts
 from bot.audience import Audience
 from bot.web import Web
 from bot.wiring import policy_of
-from core.people import Account, Person, Role, with_viewing
+from core.people import Account, Group, Person, Role, with_viewing
 from core.routing import Route
 from tests.bot.support.clock import MovedClock
 from tests.bot.support.world import World
@@ -52,11 +52,14 @@ def team(discord: Discord) -> tuple[Person, ...]:
 class DiscordWorld(World):
     """`discord` is the servers and their people; the rest is as in `World`."""
 
-    def __init__(self, discord: Discord, clock: MovedClock, setup: Setup, routes: tuple[Route, ...]) -> None:
+    def __init__(
+        self, discord: Discord, clock: MovedClock, setup: Setup, routes: tuple[Route, ...], groups: tuple[Group, ...]
+    ) -> None:
         self.discord = discord
         self.platform = DiscordPlatform(setup, clock, lambda host: host == "127.0.0.1")
         self.web: Web | None = None
         self._routes = routes
+        self._groups = groups
         super().__init__(team=team(discord), clock=clock)
         self._nap = 0.0005
 
@@ -65,11 +68,12 @@ class DiscordWorld(World):
             store=self.store, people=self.people, clock=self.clock,
             policy=replace(policy_of(self.settings), routes=self._routes),
             source=self.alpha, artifacts=self.artifacts, agents=self.agents,
-            channels={"discord": self.platform.channel}, signer=self.signer,
+            channels={"discord": self.platform.channel}, signer=self.signer, groups=self._groups,
+            memberships=[self.platform.memberships],
         )  # fmt: skip
         app = App(parts, self.settings, edit_gap=0.0)
         self.view = Audience(app)
-        ingress = self.platform.open(app.door, self.people, self.view)
+        ingress = self.platform.open(app.door, self.view)
         app.attach(self.platform)
         if ingress is not None:
             self.web = Web("127.0.0.1:0", {PATH: ingress})
@@ -88,8 +92,11 @@ class DiscordWorld(World):
 
 
 @asynccontextmanager
-async def servers(mode: Mode = "gateway", routes: tuple[Route, ...] = (), **given: Any) -> AsyncIterator[DiscordWorld]:
+async def servers(
+    mode: Mode = "gateway", routes: tuple[Route, ...] = (), groups: tuple[Group, ...] = (), **given: Any
+) -> AsyncIterator[DiscordWorld]:
     """Discord and a bot that hears it; whatever happens, both are stopped. Its log lines are in `world.log`."""
+    named = frozenset(place for group in groups for _, place in group.places)
     clock = MovedClock()
 
     def now() -> float:
@@ -98,7 +105,7 @@ async def servers(mode: Mode = "gateway", routes: tuple[Route, ...] = (), **give
     entries: list[EventDict]
     async with Discord(now=now, wall=now) as discord:
         with structlog.testing.capture_logs() as entries:
-            world = DiscordWorld(discord, clock, setup_of(discord, mode, **given), routes)
+            world = DiscordWorld(discord, clock, setup_of(discord, mode, groups=named, **given), routes, groups)
             world.log = entries
             await world.configure()
             await world.app.start()

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.discord.peer import forms, limits, payloads, routes
 from tests.discord.peer.commands import Commands
+from tests.discord.peer.contract import Watch
 from tests.discord.peer.endpoint import Endpoint
 from tests.discord.peer.gateway import DIRECT_MESSAGES, GUILD_MESSAGES, GUILDS, MESSAGE_CONTENT, Gateway
 from tests.discord.peer.guilds import (
@@ -96,6 +97,7 @@ class Discord:
         self.rates = Rates(hurry=hurry)
         self.gateway = Gateway(self.state, self.payloads, lambda: self.token, lambda: self.gateway_url, heartbeat)
         self.site = Site(self.state, self.gateway, self.rates, self.troubles)
+        self.site.watch = self.watch = Watch()
         self.commands = Commands(self.state, lambda: self.rates.hurry)
         self.rooms = Rooms(self.state, self.payloads, self._told_of_room)
         self.messages = Messages(
@@ -105,6 +107,7 @@ class Discord:
         routes.lay(self.site, self.rooms, self.messages, self.interactions, self.commands, self.payloads, self.gateway)
         self._key = Ed25519PrivateKey.generate()
         self._endpoint: Endpoint | None = None
+        self._unheard = False
         self._wall = wall
         self._patience = patience
         self._humans: dict[str, Human] = {}
@@ -153,6 +156,7 @@ class Discord:
     async def __aexit__(self, *_: object) -> None:
         self.gateway.cut()
         await self.site.stop()
+        assert not self.watch.faults, f"against Discord's OpenAPI document: {[*dict.fromkeys(self.watch.faults)]}"
 
     # -- how the app reaches it, and how it reaches the app ------------------------------------------------------------
 
@@ -180,6 +184,10 @@ class Discord:
         self._endpoint = endpoint = Endpoint(url, self._key, self._wall)
         return endpoint
 
+    def delivers_to_nobody(self) -> None:
+        """The app hears of no interaction, and may answer it all the same: for tests that are the app themselves."""
+        self._unheard = True
+
     async def connected(self) -> None:
         """Until the app has a session that is live."""
         await self.until(lambda: self.gateway.live)
@@ -191,7 +199,7 @@ class Discord:
             answer = await self._endpoint.deliver(payload)
             if answer is not None:
                 await self.interactions.answer(one, answer, ())
-        elif not await self.gateway.dispatch("INTERACTION_CREATE", payload):
+        elif not self._unheard and not await self.gateway.dispatch("INTERACTION_CREATE", payload):
             one.expired = True
             raise NotAnswered("the app is not connected")
         for _ in range(int(self._patience / _GLANCE)):
@@ -332,11 +340,11 @@ class Discord:
 
     def refusals(self, *expected: int) -> list[Call]:
         """Requests of the app that Discord refused, but for those with an expected code."""
-        return [call for call in self.site.calls if call.error is not None and call.error not in expected]
+        return [call for call in self.watch.calls if call.error is not None and call.error not in expected]
 
     def called(self, route: str) -> list[Call]:
         """Each request of this route: `POST /channels/{id}/messages`."""
-        return [call for call in self.site.calls if call.route == route]
+        return [call for call in self.watch.calls if call.route == route]
 
     async def until(self, condition: Callable[[], object], patience: float = 60.0) -> None:
         """Wait for what the app does in its own time, at most `patience` seconds of it."""
@@ -344,7 +352,7 @@ class Discord:
             if condition():
                 return
             await asyncio.sleep(_GLANCE)
-        last = [(call.route, call.status, call.words) for call in self.site.calls[-5:]]
+        last = [(call.route, call.status, call.words) for call in self.watch.calls[-5:]]
         raise AssertionError(f"it did not come true within {patience:g} s; {last}")
 
 
