@@ -279,7 +279,7 @@ def discord_of(settings: Settings, clock: Clock) -> DiscordPlatform | None:
     discord = settings.discord
     assert discord.home is not None, "a token is given only where the home channel is set"
     setup = DiscordSetup(
-        token=token.get_secret_value(),
+        token=token,
         application=discord.application,
         guilds=frozenset(discord.guilds),
         home=discord.home,

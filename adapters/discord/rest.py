@@ -59,7 +59,7 @@ class Client(HTTPClient):
     def __init__(self, setup: Setup) -> None:
         super().__init__(asyncio.get_running_loop(), max_ratelimit_timeout=_LONGEST_WAIT)
         self._base = setup.api_url.rstrip("/")
-        self.token = setup.token
+        self.token = setup.token.get_secret_value()
         self._global_over = asyncio.Event()
         self._global_over.set()
         self.session = aiohttp.ClientSession(

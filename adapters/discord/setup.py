@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import SecretStr
 
 PLATFORM = "discord"
 PATH = "/discord/interactions"
@@ -16,7 +18,7 @@ GATEWAY_URL = "wss://gateway.discord.gg"
 class Setup:
     """From settings. Ids are Discord's own, of digits only."""
 
-    token: str = field(repr=False)
+    token: SecretStr
     application: str
     guilds: frozenset[str]
     home: str

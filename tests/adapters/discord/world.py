@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import structlog
+from pydantic import SecretStr
 from structlog.typing import EventDict
 
 from adapters.discord.platform import DiscordPlatform
@@ -30,7 +31,7 @@ CHANNELS = ("#deployments", "#ops", "#experiments")
 def setup_of(discord: Discord, mode: Mode = "gateway", **given: Any) -> Setup:
     ids = {name: discord.room(name).id for name in CHANNELS}
     return Setup(
-        token=discord.token, application=APP, guilds=frozenset({GUILD, LABS}), home=ids["#deployments"],
+        token=SecretStr(discord.token), application=APP, guilds=frozenset({GUILD, LABS}), home=ids["#deployments"],
         channels=frozenset(ids.values()), mode=mode, public_key=discord.public_key, api_url=discord.api_url,
         gateway_url=discord.gateway_url, **{"backoff": 0.02, "longest": 0.2, **given},
     )  # fmt: skip
