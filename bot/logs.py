@@ -36,7 +36,7 @@ _SECRET_TEXTS = (
 _CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic", "slack_bolt", "slack_sdk")
 """Libraries that log every request or tick at the level of information."""
 _TELLTALE = {"discord": logging.WARNING, "discord.http": logging.ERROR}
-"""Libraries that log whole addresses and messages with the tokens in them, below these levels: never, if ever so wanted."""
+"""Libraries that log whole addresses and messages, tokens and all, below these levels: never, if ever so wanted."""
 
 
 def configure(

@@ -326,7 +326,8 @@ async def discord_findings(settings: Settings, clock: Clock) -> Sequence[tuple[L
     from adapters.discord.inspection import inspect
 
     try:
-        return await inspect(discord.rest)
+        addresses = (route.channel.partition(":") for route in settings.routes)
+        return await inspect(discord.rest, {id_ for platform, _, id_ in addresses if platform == "discord"})
     finally:
         await discord.close()
 

@@ -43,8 +43,6 @@ _FAREWELL = 2.0
 """Seconds that closing may take when the program stops."""
 _STEADY = 30.0
 """Seconds of a connection after which what failed before it does not count any more."""
-_HOLD = 5.0
-"""Seconds after which a replica that may not have the gateway asks again."""
 
 Heard = Callable[[Mapping[str, Any]], Coroutine[None, None, None]]
 
@@ -182,7 +180,7 @@ class Gateway:
         while not await self._turn.mine():
             self._say("waiting", "another replica has the gateway")
             self._resume = {}
-            await asyncio.sleep(_HOLD)
+            await asyncio.sleep(self._setup.hold)
         return True
 
     async def _connection(self, client: _Client, kind: type[Socket]) -> None:
@@ -217,7 +215,7 @@ class Gateway:
     async def _keep_turn(self, socket: Socket) -> None:
         """Whoever stood still for so long that another took over closes: two would answer everything twice."""
         while True:
-            await asyncio.sleep(_HOLD)
+            await asyncio.sleep(self._setup.hold)
             try:
                 mine = await self._turn.mine()
             except Exception:

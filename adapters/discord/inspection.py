@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import aiohttp
@@ -24,7 +24,8 @@ _GREETING = 10.0
 """Seconds for the gateway's hello."""
 
 
-async def inspect(rest: Rest) -> Sequence[Finding]:
+async def inspect(rest: Rest, routed: Collection[str] = ()) -> Sequence[Finding]:
+    """`routed`: channels that only follow."""
     setup = rest.setup
     try:
         application = await rest.call("GET", "/applications/@me")
@@ -39,7 +40,7 @@ async def inspect(rest: Rest) -> Sequence[Finding]:
     roles: dict[str, Mapping[str, int]] = {}
     for guild in sorted(setup.guilds):
         findings += [finding async for finding in _guild(rest, guild, own, roles)]
-    for channel in sorted(setup.channels):
+    for channel in sorted(setup.channels.union(routed)):
         findings.append(await _channel(rest, channel, own, roles))
     return findings
 

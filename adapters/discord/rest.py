@@ -86,6 +86,7 @@ class Rest:
     def __init__(self, setup: Setup, clock: Clock) -> None:
         self.setup = setup
         self._client: Client | None = None
+        self._closed = False
         self._lock = asyncio.Lock()
         self._self = ""
         self._directs: dict[str, str] = {}
@@ -94,11 +95,14 @@ class Rest:
 
     @property
     def client(self) -> Client:
+        if self._closed:
+            raise ChannelDown("Discord was left: the bot is stopping")
         if self._client is None:
             self._client = Client(self.setup)
         return self._client
 
     async def close(self) -> None:
+        self._closed = True
         if self._client is not None:
             await self._client.close()
             self._client = None

@@ -36,6 +36,8 @@ class Setup:
     """Seconds without a word from the gateway after which it is asked whether it is there."""
     patience: float = 5.0
     """Seconds that it may take to answer; then it is taken to be gone."""
+    hold: float = 5.0
+    """Seconds between two questions whether the gateway is this replica's."""
     backoff: float = 1.0
     """Seconds before the second try to reach the gateway; each further one waits up to twice as long."""
     longest: float = 60.0
