@@ -7,7 +7,6 @@ first one's, and has its id.
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from adapters.discord.drawing import FILE, NO_PINGS, SILENT, Allows, Drawing, Ex
 from adapters.discord.failures import (
     ARCHIVED,
     MALFORMED,
-    THREAD_EXISTS,
     THREAD_LOCKED,
     TOO_OLD,
     UNKNOWN_MESSAGE,
@@ -29,6 +27,7 @@ from adapters.discord.failures import (
 from adapters.discord.posted import Posted, made_at, short
 from adapters.discord.rest import Rest
 from adapters.discord.setup import PLATFORM, channel_of
+from adapters.discord.threads import Threads
 from core.cards import Button, Card
 from core.people import Person
 from core.plain import addressed
@@ -38,10 +37,6 @@ log = structlog.get_logger("ashat.discord")
 
 _OLD = 3600.0
 """Seconds after which Discord limits the edits of a message on its own."""
-_ARCHIVED_AFTER = 10_080
-"""Minutes without a word, a week, after which Discord puts a thread away."""
-_NAME = 100
-_KEPT = 2_000
 
 
 class DiscordChannel:
@@ -53,8 +48,7 @@ class DiscordChannel:
         self._clock = clock
         self._posted = Posted(rest, clock)
         self._allows = allows
-        self._threads: OrderedDict[str, None] = OrderedDict()
-        """Threads that are known to be there."""
+        self._threads = Threads(rest)
 
     @property
     def platform(self) -> str:
@@ -198,12 +192,11 @@ class DiscordChannel:
     async def _in_thread(self, id_: str, first: str, card: Card, nonce: str, pings: Sequence[str]) -> bool:
         """False where there is no thread to tell it in."""
         for fresh in (False, True):
-            if (fresh or first not in self._threads) and not await self._opened(id_, first, card):
+            if not await self._threads.there(id_, first, card, again=fresh):
                 return False
             try:
                 return await self._said_there(first, card, nonce, pings)
             except Gone as gone:
-                self._threads.pop(first, None)
                 log.warning("thread gone", channel=id_, thread=first, why=str(gone))
         return False
 
@@ -214,53 +207,9 @@ class DiscordChannel:
         except Refused as refused:
             if refused.code not in (ARCHIVED, THREAD_LOCKED):
                 raise
-            if not await self._unlocked(thread):
+            if not await self._threads.unlocked(thread):
                 return False
             await self._once(thread, card, nonce, pings=pings)
-        return True
-
-    async def _opened(self, id_: str, first: str, card: Card) -> bool:
-        """Have the thread of the first card, whoever made it; False where there can be none."""
-        if not first.isdecimal():
-            return False
-        body = {"name": await self._name(id_, first, card), "auto_archive_duration": _ARCHIVED_AFTER}
-        try:
-            await self._rest.call(
-                "POST", "/channels/{channel_id}/messages/{message_id}/threads", body, channel_id=id_, message_id=first
-            )
-        except (Refused, Gone) as refused:
-            if refused.code != THREAD_EXISTS:
-                if isinstance(refused, Refused) and refused.code != UNKNOWN_MESSAGE:
-                    raise
-                log.warning("no thread, the channel is told", channel=id_, message=first, why=str(refused))
-                return False
-        self._threads[first] = None
-        while len(self._threads) > _KEPT:
-            self._threads.popitem(last=False)
-        return True
-
-    async def _name(self, id_: str, first: str, card: Card) -> str:
-        """The deployment's, out of its card's title."""
-        try:
-            message = await self._rest.call(
-                "GET", "/channels/{channel_id}/messages/{message_id}", channel_id=id_, message_id=first
-            )
-        except Refused as refused:
-            if refused.code != UNKNOWN_MESSAGE:
-                raise
-            return card.title[:_NAME] or "Deployment"
-        title = next(iter(texts_of(message)), "").partition("\n")[0].removeprefix("### ").replace("\\", "")
-        return (title.partition(": ")[2] or title or card.title or "Deployment")[:_NAME]
-
-    async def _unlocked(self, thread: str) -> bool:
-        """Take it out of the archive again, where the bot may."""
-        try:
-            await self._rest.call(
-                "PATCH", "/channels/{channel_id}", {"archived": False, "locked": False}, channel_id=thread
-            )
-        except Gone as gone:
-            log.warning("thread stays locked", thread=thread, why=str(gone))
-            return False
         return True
 
     # -- inside --------------------------------------------------------------------------------------------------------
