@@ -29,6 +29,7 @@ from adapters.discord.tasks import Tasks
 log = structlog.get_logger("ashat.discord")
 
 _CONNECTING = 30.0
+"""Seconds until it has greeted, and then until a session has begun."""
 _HOPELESS = {
     4004: "the bot's token is not valid",
     4010: "the shard is not valid",
@@ -111,24 +112,23 @@ class Gateway:
         kind = self._socket_class()
         while True:
             try:
-                if await self._wait_for_turn():
-                    await self._connection(client, kind)
+                await self._wait_for_turn()
+                await self._connection(client, kind)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the gateway comes back
                 self._failed(error)
                 await asyncio.sleep(self._pause(error))
 
-    async def _wait_for_turn(self) -> bool:
+    async def _wait_for_turn(self) -> None:
         while not await self._turn.mine():
             self._say("waiting", "another replica has the gateway")
             self._resume = {}
             await asyncio.sleep(self._setup.hold)
-        return True
 
     async def _connection(self, client: Client, kind: type[Socket]) -> None:
         """One connection, to its end, which is an exception."""
         self._say("connecting")
         socket = await self._opened(client, kind)
-        keeping = asyncio.create_task(self._keep_turn(socket))
+        minding = asyncio.create_task(self._mind(socket))
         try:
             while True:
                 await socket.poll_event()
@@ -139,7 +139,7 @@ class Gateway:
             self._resume = _to_resume(socket)
             raise
         finally:
-            keeping.cancel()
+            minding.cancel()
             self._leave(socket)
 
     async def _opened(self, client: Client, kind: type[Socket]) -> Socket:
@@ -153,17 +153,22 @@ class Gateway:
                 self._later(_closed(self._rest.client.socket))
             raise
 
-    async def _keep_turn(self, socket: Socket) -> None:
-        """Whoever stood still for so long that another took over closes: two would answer everything twice."""
+    async def _mind(self, socket: Socket) -> None:
+        """Close it where no session begins; and where another took over from one that stood still for too long."""
+        late = asyncio.get_running_loop().time() + _CONNECTING
         while True:
             await asyncio.sleep(self._setup.hold)
+            if self.health.state != "connected" and asyncio.get_running_loop().time() > late:
+                log.warning("the gateway begins no session")
+                await socket.close(code=4000)
+                return
             try:
                 mine = await self._turn.mine()
             except Exception:
                 log.exception("cannot keep the gateway")
                 continue
             if not mine:
-                log.warning("another replica took the gateway over")
+                log.warning("another replica took the gateway over")  # two would answer everything twice
                 await socket.close(code=4000)
                 return
 

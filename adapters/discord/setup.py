@@ -40,8 +40,8 @@ class Setup:
     """Seconds between two questions whether the gateway is this replica's."""
     backoff: float = 1.0
     """Seconds before the second try to reach the gateway; each further one waits up to twice as long."""
-    longest: float = 60.0
-    """Seconds between two tries, at most."""
+    longest: float = 120.0
+    """Seconds between two tries, at most: Discord allows 1000 sessions to be begun in a day."""
 
     @property
     def home_address(self) -> str:
