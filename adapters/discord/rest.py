@@ -2,7 +2,8 @@
 
 The library's own weaknesses that are covered here: it retries a POST that was answered 500, so each post carries a
 nonce (see `posted`); it raises on a connection that was cut, so an acknowledgement is tried again while it can count;
-and it waits for ever on a server that says nothing, so the session has time-outs.
+it waits for ever on a server that says nothing, so the session has time-outs; and it slows down with every interaction
+of the last five minutes, so what it remembers of them is cleared away.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _SILENCE = 15.0
 """Seconds without a byte, after which a request is given up."""
 _LONGEST_WAIT = 30.0
 """Seconds that a full rate bucket is waited for in place; where it takes longer, the notifier comes back later."""
+_BUCKETS = 512
+"""Rate buckets that are kept without looking which of them still say anything."""
 _AGAIN = 0.2
 """Seconds before an acknowledgement whose connection broke is sent again."""
 ACK = 3.0
@@ -58,6 +61,7 @@ class Client(HTTPClient):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(asyncio.get_running_loop(), max_ratelimit_timeout=_LONGEST_WAIT)
+        self._enough = _BUCKETS
         self._base = setup.api_url.rstrip("/")
         self.token = setup.token.get_secret_value()
         self._global_over = asyncio.Event()
@@ -70,6 +74,19 @@ class Client(HTTPClient):
         vars(self)["_HTTPClient__session"] = self.session  # what `static_login` makes, without its question who we are
         self.socket: aiohttp.ClientWebSocketResponse | None = None
         """The last one that was opened."""
+
+    def _try_clear_expired_ratelimits(self) -> None:
+        """The library looks through all buckets whenever one is made, and each interaction makes two."""
+        if len(self._buckets) < self._enough:
+            return
+        now = self.loop.time()
+        newest = next(reversed(self._buckets))
+        used = {
+            key: bucket for key, bucket in self._buckets.items()
+            if key == newest or bucket.outgoing or (bucket.expires is not None and bucket.expires > now)
+        }  # fmt: skip
+        self._buckets = used
+        self._enough = max(2 * len(used), _BUCKETS)
 
     async def request(self, route: Route, **given: Any) -> Any:
         route.url = self._base + route.url.removeprefix(route.BASE)

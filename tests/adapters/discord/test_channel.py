@@ -271,3 +271,16 @@ async def test_whispers_direct_messages_and_forms_reach_one_person(world: Discor
     assert there(world) == []
     with pytest.raises(ChannelGone, match="no Discord account"):
         await channel.direct(Person("zed", "Zed", frozenset()), PLANNED, "n4")
+
+
+async def test_thousands_of_interactions_leave_nothing_behind(world: DiscordWorld) -> None:
+    """The library keeps a rate bucket for each, and looks through all of them at each request."""
+    client = world.platform.rest.client
+    for number in range(3_000):
+        client.get_ratelimit(f"POST /interactions:{number}")
+    assert len(client._buckets) < 1_500
+    busy = client.get_ratelimit("busy")
+    async with busy:
+        for number in range(3_000):
+            client.get_ratelimit(f"PATCH /webhooks:{number}")
+        assert client.get_ratelimit("busy") is busy
