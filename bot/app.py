@@ -10,7 +10,6 @@ from typing import Protocol
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from securesystemslib.signer import CryptoSigner
 
 from bot import roster
 from bot.checkpoints import Checkpoints
@@ -28,6 +27,7 @@ from bot.signal import Signal
 from bot.viewer import Viewer
 from core.policy import Policy
 from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
+from core.release.signing import Signs
 from core.stages import MOVING, Stage
 from core.state import Deployment
 from core.steps import has_duty
@@ -54,7 +54,7 @@ class Parts:
     artifacts: ArtifactStore
     agents: Agents
     channels: Mapping[str, Channel]
-    signer: CryptoSigner
+    signer: Signs
 
 
 class Attached(Protocol):
@@ -92,7 +92,9 @@ class App:
         wake = Kicks(self._kick_reconciler, self._kick_notifier) if kicks else Kicks(self.signal.set, self.signal.set)
         pace = Pace(work.max_commands_per_minute)
         self.service = Service(parts.store, parts.people, parts.clock, gather, reader, wake, pace)
-        effects = Effects(parts.store, parts.agents, parts.source, parts.artifacts, self.viewer.progressed)
+        effects = Effects(
+            parts.store, parts.agents, parts.source, parts.artifacts, parts.signer, self.viewer.progressed
+        )
         self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds, lease)
         gap = EDIT_GAP if edit_gap is None else edit_gap
         self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap, lease)

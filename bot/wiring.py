@@ -89,8 +89,8 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
     credentials = {
         agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
     }
-    guard = Guard(settings.servers.allows)
-    return HttpAgents(credentials, keys.load(settings.ashat.key_file), artifacts, guard, settings.servers.ca_file)
+    guard, ring = Guard(settings.servers.allows), keys.Ring(settings.ashat.key_file)
+    return HttpAgents(credentials, ring, artifacts, guard, settings.servers.ca_file, older=ring.older)
 
 
 def artifacts_of(settings: Settings) -> ArtifactStore:
@@ -153,7 +153,7 @@ async def build(
         artifacts=artifacts,
         agents=agents,
         channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
-        signer=keys.load(settings.ashat.key_file),
+        signer=keys.Ring(settings.ashat.key_file),
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
     if slack is not None:

@@ -77,7 +77,9 @@ async def test_a_chain_that_was_cut_at_its_end_is_found(books: Books) -> None:
     await books.write("v1#1", "v1#1", "v1#1")
     await books.checkpoints.write()
     books.store._chains["v1#1"].pop()
-    assert await books.faults() == ["v1#1 event 3 was signed in a checkpoint, and is gone"]
+    assert await books.faults() == [
+        "v1#1 event 3 is missing: the chain ends at event 2, and it was signed in checkpoint 1"
+    ]
 
 
 async def test_a_chain_that_was_written_anew_is_found(books: Books) -> None:
@@ -85,7 +87,7 @@ async def test_a_chain_that_was_written_anew_is_found(books: Books) -> None:
     await books.checkpoints.write()
     del books.store._chains["v1#1"]
     await books.write("v1#1")
-    assert await books.faults() == ["v1#1 event 1 is not the one that was signed in a checkpoint"]
+    assert await books.faults() == ["v1#1 event 1 is not the one that was signed in checkpoint 1"]
 
 
 async def test_a_deployment_that_vanished_is_found_without_any_checkpoint(books: Books) -> None:
@@ -93,7 +95,7 @@ async def test_a_deployment_that_vanished_is_found_without_any_checkpoint(books:
     await books.opened("v1#1")
     assert await books.faults() == []
     del books.store._chains["v1#1"]
-    assert await books.faults() == ["deployment v1#1 was opened, and its journal is gone"]
+    assert await books.faults() == ["v1#1 event 1 is missing: deployment v1#1 was opened, and its journal is gone"]
 
 
 async def test_a_checkpoint_that_was_taken_away_is_found(books: Books) -> None:
@@ -115,7 +117,7 @@ async def test_after_a_change_of_keys_everything_is_signed_again(books: Books) -
     await books.signing(CryptoSigner.generate_ed25519()).write()
     assert await books.checkpoints.write()
     del books.store._chains["v2#1"]
-    assert "v2#1 event 1 was signed in a checkpoint, and is gone" in await books.faults()
+    assert any(fault.startswith("v2#1 event 1 is missing") for fault in await books.faults())
 
 
 @pytest.mark.parametrize("took_hold", [False, True])

@@ -37,7 +37,7 @@ def test_a_new_key_is_private_and_signs(tmp_path: Path) -> None:
     signer = keys.load(path)
     assert public_text(signer) == public
     envelope = sign(signer, "note/v1", {}, Note(text="hello"))
-    assert envelope["signatures"][0]["keyid"] == keys.key_id(signer)
+    assert envelope["signatures"][0]["keyid"] == signer.public_key.keyid
     assert opened(envelope, [public_key(public)], "note/v1", Note) == Note(text="hello")
 
 
