@@ -12,7 +12,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import roster
-from bot.checkpoints import Checkpoints
+from bot.checkpoints import Anchor, Checkpoints
 from bot.effects import Effects
 from bot.gather import Gatherer
 from bot.logs import reference
@@ -99,7 +99,8 @@ class App:
         gap = EDIT_GAP if edit_gap is None else edit_gap
         self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap, lease)
         self.viewer.listen(self.notifier.progressed)
-        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
+        anchor = settings.proof.anchor_channel and Anchor(settings.proof.anchor_channel, settings.proof.anchor_every)
+        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock, anchor or None)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []
         self._minding: asyncio.Task[None] | None = None
@@ -187,7 +188,8 @@ class App:
 
     async def _checkpoint(self) -> None:
         try:
-            await self.checkpoints.write()
+            if await self.checkpoints.write():
+                self._kick_notifier()
         except Exception:
             log.exception("cannot sign a checkpoint", reference=reference())
 

@@ -57,6 +57,11 @@ class Checkpoints:
         self._key = ""
         self._writing = asyncio.Lock()
 
+    @property
+    def signed(self) -> tuple[int, Heads]:
+        """The last checkpoint that this one has seen or signed, and every chain's head by it."""
+        return self._signed.count, self._signed.heads
+
     async def write(self) -> bool:
         """Sign the heads that have moved since the last one. False where nothing has. One at a time.
 
@@ -72,6 +77,7 @@ class Checkpoints:
             try:
                 if wanted:
                     await self._sign(moved, signed, anchor)
+                    self._signed = await self._caught_up(signed)
             except Conflict:
                 log.info("another replica has just signed", number=signed.count + 1)
                 return False

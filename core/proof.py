@@ -6,6 +6,8 @@ Memory grows with the checkpoints and the chains, not with the entries.
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +38,14 @@ class Checkpoint(BaseModel):
     at: datetime
     anchor: str | None = None
     """The channel to which this checkpoint's hash is posted."""
+
+
+def checkpoint_time(envelope: Mapping[str, Any]) -> datetime | None:
+    """What a checkpoint says of its time, believed or not; None where it says none."""
+    try:
+        return datetime.fromisoformat(json.loads(b64decode(envelope["payload"]))["predicate"]["at"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,7 @@ class Proof:
     def checkpoints(self) -> int:
         return self._count
 
-    def signed_by(self, seq: int, chain: str) -> bool:
+    def covers(self, chain: str, seq: int) -> bool:
         """Whether a checkpoint covers this entry."""
         return any(promised >= seq for promised in self._promised.get(chain, ()))
 

@@ -14,6 +14,7 @@ from bot.settings.sections import (
     Component,
     Http,
     PersonSettings,
+    Proof,
     Roles,
     RouteSettings,
     Servers,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     slack: Slack = Slack()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
+    proof: Proof = Proof()
     about: About = About()
 
     @classmethod

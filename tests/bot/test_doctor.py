@@ -47,6 +47,7 @@ class Answering:
     skew: timedelta = timedelta(0)
     free_bytes: int = 50 * 1024**3
     garbage: bool = False
+    bot_keys: tuple[str, ...] = ()
     url: str = ""
     asked: list[str] = field(default_factory=list)
 
@@ -62,7 +63,9 @@ class Answering:
                 "now": datetime.now(UTC) + self.skew,
             }
         )
-        return State(about=about, url=None, free_bytes=self.free_bytes).model_dump_json().encode()
+        return (
+            State(about=about, url=None, free_bytes=self.free_bytes, bot_keys=self.bot_keys).model_dump_json().encode()
+        )
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -100,8 +103,10 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Answering]:
 
 
 @pytest.fixture
-def agent() -> Iterator[Answering]:
-    yield from serve()
+def agent(place: Place) -> Iterator[Answering]:
+    for answering in serve():
+        answering.bot_keys = (place.newest,)
+        yield answering
 
 
 @dataclass
@@ -109,6 +114,14 @@ class Place:
     """A working installation in a folder: tests break one thing of it, and see what is said."""
 
     folder: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "data" / "bot.key.pem"
+
+    @property
+    def newest(self) -> str:
+        return keys.known(self.key_file)[-1].public
 
     @property
     def config(self) -> Path:
