@@ -226,7 +226,6 @@ class _Check:
         self._proof = Proof(trust.keys, trust.retired, head.begins, head.first_checkpoint)
         self._faults: list[str] = []
         self._own: Mapping[str, Any] | None = None
-        self._events = 0
 
     def line(self, number: int, line: str) -> None:
         try:
@@ -234,7 +233,7 @@ class _Check:
             kind = data["type"] if isinstance(data, dict) else None
             if kind == "checkpoint":
                 one = CheckpointLine.model_validate(data)
-                if self._events:
+                if self._proof.events:
                     self._faults.append(f"line {number}: a checkpoint stands behind events")
                 self._proof.checkpoint(one.envelope, one.number)
                 if self._anchors.pop(one.number, None) not in (None, digest_of(one.envelope)):
@@ -244,7 +243,6 @@ class _Check:
         except (ValueError, KeyError):  # a ValidationError is a ValueError
             self._faults.append(f"line {number} cannot be read")
             return
-        self._events += 1
         self._proof.entry(entry)
         if (entry.chain, entry.kind, entry.data.get("nonce")) == (SYSTEM, Exported.__name__, self._head.nonce):
             self._own = entry.data
@@ -257,7 +255,7 @@ class _Check:
             faults.append(f"the event of this export is missing in {SYSTEM}: the file was cut, or put together anew")
         elif self._own.get("begins") != _hash(self._head.begins) or not self._same_time():
             faults.append("the first line is not the one of this export: it tells another beginning")
-        return Audit(len(self._proof.heads), self._events, self._proof.checkpoints, tuple(faults))
+        return Audit(len(self._proof.heads), self._proof.events, self._proof.checkpoints, tuple(faults))
 
     def _same_time(self) -> bool:
         said = self._own.get("since") if self._own else None

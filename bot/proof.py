@@ -56,8 +56,7 @@ async def _audit(store: Store, trust: Trust, anchors: tuple[Anchor, ...]) -> Aud
     faults = [*taken.faults(), *await anchor_faults(store, anchors)]
     if not faults:  # state that was folded from a journal which is wrong already says nothing
         faults = [fault async for fault in unlike(store)]
-    heads = taken.heads.values()
-    return Audit(len(heads), sum(seq for seq, _ in heads), taken.checkpoints, tuple(faults))
+    return Audit(len(taken.heads), taken.events, taken.checkpoints, tuple(faults))
 
 
 async def anchor_faults(store: Store, anchors: tuple[Anchor, ...]) -> list[str]:

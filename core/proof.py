@@ -85,6 +85,7 @@ class Proof:
         self._begins = begins or {}
         self._first = first
         self._count = 0
+        self.events = 0
         self._previous: str | None = None if first > 1 else GENESIS
         self._signed_at: dict[str, datetime] = {}
         """By key, the time in its last checkpoint."""
@@ -130,6 +131,7 @@ class Proof:
 
     def entry(self, entry: Entry) -> None:
         """The next one of its chain."""
+        self.events += 1
         chain = self._chains.get(entry.chain)
         if chain is None:
             begin = self._begins.get(entry.chain, 1)
@@ -159,11 +161,6 @@ class Proof:
     def heads(self) -> Heads:
         """Where the chains end, as far as they were read."""
         return {name: (chain.expected - 1, chain.previous or "") for name, chain in self._chains.items()}
-
-    @property
-    def last(self) -> str | None:
-        """The hash of the last checkpoint."""
-        return self._previous if self._count else None
 
     @property
     def checkpoints(self) -> int:

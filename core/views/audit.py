@@ -51,7 +51,8 @@ def _grounds(kind: str, data: Mapping[str, Any], facts: Facts) -> Iterator[str]:
     """What an event says beyond its words."""
     match kind:
         case "Pushed":
-            yield f"{data['source']}, {say.size(data['size'])}; plan: {', '.join(data['plan']['checks']) or 'no checks'}"
+            plan = data["plan"]
+            yield f"planned checks: {', '.join(plan['checks']) or 'none'}; votes needed: {plan['quorum']}"
             yield from (f"warned: {warning}" for warning in data["warnings"])
         case "ArtifactFixed":
             tested = "these bytes passed the checks on ALPHA" if data["tested"] else "not tested on ALPHA"
