@@ -10,11 +10,14 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from adapters.store.memory import MemoryStore
-from bot.checkpoints import Checkpoints, faults
+from bot.checkpoints import Anchor, Checkpoints, faults
+from bot.settings.sections import Proof
 from core.events import Noted
 from core.journal import Draft
 from core.ports import Change
+from core.release.signing import digest_of
 from tests.bot.support.clock import MovedClock
+from tests.bot.support.world import World, running
 
 SIGNER = CryptoSigner.generate_ed25519()
 
@@ -157,3 +160,74 @@ async def test_two_at_once_follow_each_other(books: Books, monkeypatch: pytest.M
     await books.write("v1#1")
     assert sorted(await asyncio.gather(books.checkpoints.write(), books.checkpoints.write())) == [False, True]
     assert await books.faults() == []
+
+
+# -- the anchor outside ------------------------------------------------------------------------------------------------
+
+ANCHOR = Anchor("chat:audit", 3600)
+
+
+class Anchored(Books):
+    def __init__(self) -> None:
+        super().__init__()
+        self.checkpoints = self.starting()
+
+    def starting(self) -> Checkpoints:
+        return Checkpoints(self.store, SIGNER, self.clock, ANCHOR)
+
+    async def lines(self) -> list[str]:
+        return [queued.message.card.title for queued in await self.store.outbox("chat:audit", 100)]
+
+    async def numbers(self) -> list[str]:
+        return [line.split()[2].strip(":") for line in await self.lines()]
+
+
+async def test_a_checkpoint_is_anchored_at_most_once_in_the_least_time() -> None:
+    books = Anchored()
+    assert not await books.checkpoints.write()
+    assert await books.lines() == [], "an empty journal says nothing"
+    for _ in range(3):
+        await books.write("v1#1", "system")
+        assert await books.checkpoints.write()
+    assert await books.numbers() == ["1"]
+    books.clock.move(3600)
+    await books.write("v1#1")
+    assert await books.checkpoints.write()
+    assert await books.numbers() == ["1", "4"]
+    envelopes = await books.store.checkpoints()
+    assert (await books.lines())[1] == f"Journal checkpoint 4: {digest_of(envelopes[3])} (7 events in 2 chains)"
+    assert await books.faults() == []
+
+
+async def test_what_came_too_soon_is_anchored_when_it_is_time_and_then_there_is_silence() -> None:
+    books = Anchored()
+    for _ in range(2):
+        await books.write("v1#1")
+        assert await books.checkpoints.write()
+    books.clock.move(1800)
+    assert not await books.checkpoints.write()
+    books.clock.move(1800)
+    restarted = books.starting()
+    assert await restarted.write(), "a checkpoint without other news"
+    assert await books.numbers() == ["1", "3"]
+    for _ in range(5):
+        books.clock.move(7200)
+        assert not await restarted.write()
+        assert not await books.starting().write(), "nor after another restart"
+    assert await books.faults() == []
+
+
+async def test_the_bot_posts_it() -> None:
+    world = World()
+    proof = Proof(anchor_channel="chat:audit", anchor_every=60)
+    world.settings = world.settings.model_copy(update={"proof": proof})
+    world.app = world.make_app()
+    async with running(world):
+        world.ships("v1")
+        await world.alice.says("deploy push v1 'x'")
+        await world.app._checkpoint()
+        await world.settles()
+        (envelope,) = await world.store.checkpoints()
+        message = world.posted("Journal checkpoint 1: ")
+        assert message.channel == "chat:audit"
+        assert digest_of(envelope) in message.text

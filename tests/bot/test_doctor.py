@@ -289,6 +289,50 @@ async def test_a_server_with_another_key_is_not_trusted(place: Place, agent: Ans
     assert not any("key is" in each for each in wrong(await examine(settings, same)))
 
 
+async def test_keys_are_told_with_their_age_and_whether_servers_know_them(place: Place, agent: Answering) -> None:
+    settings = place.settings(agent.url)
+
+    async def about_keys() -> list[str]:
+        found = await examine(settings, at(agent.url))
+        return [str(each) for each in found if each.what.startswith(("Key: ", "Staging: it "))]
+
+    old = keys.known(place.key_file)[0]
+    assert await about_keys() == [
+        f"ok    Key: the bot signs with {old.short}, which is 0 days old ({place.key_file}).",
+        f"ok    Staging: it knows the bot's newest key, {old.short}.",
+    ]
+    now = datetime.now(UTC)
+    keys.rotate(place.key_file, now)
+    new = keys.known(place.key_file)[1]
+    told = await about_keys()
+    assert told[1] == f"ok    Key: {old.short} signs releases besides the newest, since 0 days."
+    assert told[2] == (
+        f"warn  Staging: it does not know the bot's newest key, {new.short}. "
+        f'Mend: add "{new.public}" to [trust] bot_keys of its agent, and restart that'
+    )
+    keys.retire(place.key_file, old.short, now)
+    told = await about_keys()
+    assert told[1].startswith(f"ok    Key: {old.short} is retired since ")
+    assert told[2].startswith("fail  Staging: it knows none of the bot's keys, so it does nothing that the bot asks.")
+    assert told[3].startswith(f"warn  Staging: it still trusts {old.short}, which is retired. Mend: take ")
+    agent.bot_keys = ()
+    assert (await about_keys())[2] == ("warn  Staging: it does not say which keys it trusts. Mend: update its agent")
+
+
+def test_an_old_key_and_a_forgotten_rotation_are_said(place: Place) -> None:
+    place.key_file.unlink()
+    (place.key_file.with_name("bot.key.register.json")).unlink()
+    now = datetime.now(UTC)
+    keys.new(place.key_file, now - timedelta(days=800))
+    assert "which is 800 days old" in wrong(local_findings(place.settings()))[0]
+    keys.rotate(place.key_file, now - timedelta(days=40))
+    found = wrong(local_findings(place.settings()))
+    assert len(found) == 1
+    assert "signs releases besides the newest, since 40 days. Mend: once every agent knows the newest:" in found[0]
+    keys.private_halves(place.key_file)[0].unlink()
+    assert "the private half of" in wrong(local_findings(place.settings()))[0]
+
+
 async def test_a_token_that_the_server_does_not_know_is_said(place: Place, agent: Answering) -> None:
     (place.folder / "token").write_text("another-token-0123456789")
     found = wrong(await examine(place.settings(agent.url), at(agent.url)))
