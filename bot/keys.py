@@ -208,6 +208,11 @@ class Ring:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
+def files(path: Path) -> tuple[Path, ...]:
+    """All of them: the newest key, older ones, and the register, by which old signatures are judged."""
+    return path, *private_halves(path), _register_of(path)
+
+
 def private_halves(path: Path) -> tuple[Path, ...]:
     """The files with the private halves of older keys."""
     return tuple(sorted(path.parent.glob(f"{path.stem}.*.pem")))

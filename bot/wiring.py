@@ -86,9 +86,7 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
     from adapters.servers.link import Credential
     from bot import keys
 
-    credentials = {
-        agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
-    }
+    credentials = {agent.origin: Credential(token_of(agent), agent.public_key) for agent in settings.agents}
     guard, ring = Guard(settings.servers.allows), keys.Ring(settings.ashat.key_file)
     return HttpAgents(credentials, ring, artifacts, guard, settings.servers.ca_file, older=ring.older)
 
@@ -182,9 +180,9 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
     slack = settings.slack
     assert slack.home is not None, "secrets are given only where the home channel is set"
     return Setup(
-        bot_token=secrets.bot_token.get_secret_value(),
-        app_token=secrets.app_token.get_secret_value(),
-        signing_secret=secrets.signing_secret.get_secret_value(),
+        bot_token=secrets.bot_token,
+        app_token=secrets.app_token,
+        signing_secret=secrets.signing_secret,
         team=slack.team,
         app=slack.app,
         home=slack.home,

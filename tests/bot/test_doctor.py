@@ -156,7 +156,7 @@ def at(url: str, role: Any = "public") -> Server:
 
 async def examine(settings: Settings, *servers: Server, config: Path | None = None) -> list[Finding]:
     agents = HttpAgents(
-        {each.origin: Credential(token_of(each).get_secret_value(), each.public_key) for each in settings.agents},
+        {each.origin: Credential(token_of(each), each.public_key) for each in settings.agents},
         signer_from_pem(new_key()),
         MemoryStore(),
         Guard(settings.servers.allows),
