@@ -215,8 +215,9 @@ class AgentSettings(_Section):
     @property
     def private_files(self) -> tuple[Path, ...]:
         """What nobody but the agent's user may read."""
-        named = (self.key_path, self.trust.bot_token_file, self.omega and self.omega.token_file, self.tls_key)
-        return tuple(path for path in (*named, self.env_file) if path is not None)
+        token = self.omega.token_file if self.omega else None
+        named = (self.key_path, self.trust.bot_token_file, token, self.tls_key, self.env_file)
+        return tuple(path for path in named if path is not None)
 
     @property
     def key_path(self) -> Path:

@@ -55,7 +55,8 @@ class VoteStated(_Part):
 
 
 class RegionStated(_Part):
-    """One OMEGA, and by status how many of its mainframes: healthy ones sent a signed receipt for this generation."""
+    """One OMEGA, and how many of its mainframes by status, as it told: healthy are those whose signed receipt for this
+    generation it has verified."""
 
     region: str
     replaced: str | None
