@@ -6,7 +6,8 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,14 @@ class OwnKey:
     def public_text(self) -> str:
         """As settings and wire carry it: 64 hexadecimal digits."""
         return self._private.public_key().public_bytes_raw().hex()
+
+
+def open_to_others(paths: Iterable[Path]) -> Iterator[Path]:
+    """Those of `paths` that others than the owner could read or change; what is missing is not among them."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                yield path
 
 
 @contextlib.contextmanager
