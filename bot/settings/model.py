@@ -16,6 +16,7 @@ from bot.settings.sections import (
     GroupSettings,
     Http,
     PersonSettings,
+    Proof,
     Roles,
     RouteSettings,
     Servers,
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     discord: Discord = Discord()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
+    proof: Proof = Proof()
     about: About = About()
 
     @classmethod

@@ -17,7 +17,7 @@ import httpx
 
 from adapters.shell.client import NoBot, ask
 from adapters.shell.wire import Answer
-from demo.servers import Server, _await_answer, _end, launch, prepared, settle
+from demo.servers import Server, _end, _started, prepared, settle
 from tests.contract.updates import product, tar_gz
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,18 +169,16 @@ class Fleet:
 @contextmanager
 def fleet(data: Path) -> Iterator[Fleet]:
     """All of it; nothing is left running, whatever happens."""
-    with prepared(data, keep=False) as mark:
+    with prepared(data, keep=False) as mark:  # their ports stay theirs until they listen
         places = [place for place in settle(data, mark) if place.part.name in SERVERS]
-    (data / "alpha").mkdir()
-    config = CONFIG.format(uid=os.getuid()) + UNCHECKED
-    for place in places[:2]:
-        config += AGENT.format(url=place.url, token=place.token_file, key=place.public_key)
-    (data / "config.toml").write_text(config)
-    made = Fleet(data, {place.part.name: launch(place) for place in places}, _driver(data))
+        (data / "alpha").mkdir()
+        config = CONFIG.format(uid=os.getuid()) + UNCHECKED
+        for place in places[:2]:
+            config += AGENT.format(url=place.url, token=place.token_file, key=place.public_key)
+        (data / "config.toml").write_text(config)
+        servers = _started(places)
+    made = Fleet(data, servers, _driver(data))
     try:
-        with httpx.Client(timeout=5.0, trust_env=False) as client:
-            for server in made.servers.values():
-                _await_answer(client, server, time.monotonic() + PATIENCE)
         yield made
     finally:
         if made.bot is not None:
