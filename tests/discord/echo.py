@@ -82,6 +82,9 @@ class Echo(library.Client):
         self.add_view(Card("any"))
         await self.tree.sync(guild=library.Object(GUILD))
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """The library waits five seconds here before a new session."""
+
     async def on_message(self, message: library.Message) -> None:
         if message.author != self.user:
             self.heard.append(message.content)

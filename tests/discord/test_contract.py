@@ -1,7 +1,7 @@
 """What the peer answers and what discord.py asks, against Discord's own document; and that this check can fail.
 
-Collected only where the environment names a copy of the document. There, every other test with a peer is held against it,
-too: at its end, for all that was said in it.
+Collected only where the environment names a copy of the document. There, every other test with a peer is held against
+it at its end, too, for all that was said in it.
 """
 
 from __future__ import annotations

@@ -231,9 +231,22 @@ def numbered(components: list[Json]) -> list[Json]:
     return [_numbered(one, free) for one in components]
 
 
+_ADDED: dict[int, Json] = {
+    CONTAINER: {"accent_color": None, "spoiler": False},
+    SEPARATOR: {"spacing": 1, "divider": True},
+    FILE: {"name": None, "size": None, "spoiler": False},
+    THUMBNAIL: {"description": None, "spoiler": False},
+    **{kind: {"min_values": 1, "max_values": 1} for kind in SELECTS},
+}
+"""What Discord gives back with each kind where the app left it out."""
+
+
 def _numbered(one: Json, free: Iterator[int]) -> Json:
-    made = {key: value for key, value in one.items() if value is not None}
+    made = _ADDED.get(one["type"], {}) | {key: value for key, value in one.items() if value is not None}
     made["id"] = one.get("id") or next(free)
+    for key in ("file", "media"):
+        if key in made:
+            made[key] = {"id": str(made["id"]), "proxy_url": made[key]["url"], **made[key]}
     if "components" in one:
         made["components"] = [_numbered(inner, free) for inner in one["components"]]
     for key in ("accessory", "component"):
