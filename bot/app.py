@@ -10,10 +10,9 @@ from typing import Protocol
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from securesystemslib.signer import CryptoSigner
 
 from bot import roster
-from bot.checkpoints import Checkpoints
+from bot.checkpoints import Anchor, Checkpoints
 from bot.effects import Effects
 from bot.gather import Gatherer
 from bot.logs import reference
@@ -30,6 +29,7 @@ from bot.viewer import Viewer
 from core.people import Group
 from core.policy import Policy
 from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, Memberships, People, Store
+from core.release.signing import Signs
 from core.stages import MOVING, Stage
 from core.state import Deployment
 from core.steps import has_duty
@@ -56,7 +56,7 @@ class Parts:
     artifacts: ArtifactStore
     agents: Agents
     channels: Mapping[str, Channel]
-    signer: CryptoSigner
+    signer: Signs
     groups: Sequence[Group] = ()
     """Groups on the platforms that give roles, and where it is asked who is in them."""
     memberships: Sequence[Memberships] = ()
@@ -105,12 +105,15 @@ class App:
         wake = Kicks(self._kick_reconciler, self._kick_notifier) if kicks else Kicks(self.signal.set, self.signal.set)
         pace = Pace(work.max_commands_per_minute)
         self.service = Service(parts.store, self.people, parts.clock, gather, reader, wake, pace)
-        effects = Effects(parts.store, parts.agents, parts.source, parts.artifacts, self.viewer.progressed)
+        effects = Effects(
+            parts.store, parts.agents, parts.source, parts.artifacts, parts.signer, self.viewer.progressed
+        )
         self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds, lease)
         gap = EDIT_GAP if edit_gap is None else edit_gap
         self.notifier = Notifier(parts.store, parts.channels, self.people, self.viewer, parts.clock, gap, lease)
         self.viewer.listen(self.notifier.progressed)
-        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
+        anchor = settings.proof.anchor_channel and Anchor(settings.proof.anchor_channel, settings.proof.anchor_every)
+        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock, anchor or None)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []
         self._minding: asyncio.Task[None] | None = None
@@ -199,7 +202,8 @@ class App:
 
     async def _checkpoint(self) -> None:
         try:
-            await self.checkpoints.write()
+            if await self.checkpoints.write():
+                self._kick_notifier()
         except Exception:
             log.exception("cannot sign a checkpoint", reference=reference())
 

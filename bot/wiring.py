@@ -87,11 +87,9 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
     from adapters.servers.link import Credential
     from bot import keys
 
-    credentials = {
-        agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
-    }
-    guard = Guard(settings.servers.allows)
-    return HttpAgents(credentials, keys.load(settings.ashat.key_file), artifacts, guard, settings.servers.ca_file)
+    credentials = {agent.origin: Credential(token_of(agent), agent.public_key) for agent in settings.agents}
+    guard, ring = Guard(settings.servers.allows), keys.Ring(settings.ashat.key_file)
+    return HttpAgents(credentials, ring, artifacts, guard, settings.servers.ca_file, older=ring.older)
 
 
 def artifacts_of(settings: Settings) -> ArtifactStore:
@@ -155,7 +153,7 @@ async def build(
         artifacts=artifacts,
         agents=agents,
         channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
-        signer=keys.load(settings.ashat.key_file),
+        signer=keys.Ring(settings.ashat.key_file),
         groups=settings.all_groups(),
         memberships=(slack.memberships,) if slack else (),
         strangers_vote=policy.highest_quorum == 1,
@@ -187,9 +185,9 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
     slack = settings.slack
     assert slack.home is not None, "secrets are given only where the home channel is set"
     return Setup(
-        bot_token=secrets.bot_token.get_secret_value(),
-        app_token=secrets.app_token.get_secret_value(),
-        signing_secret=secrets.signing_secret.get_secret_value(),
+        bot_token=secrets.bot_token,
+        app_token=secrets.app_token,
+        signing_secret=secrets.signing_secret,
         team=slack.team,
         app=slack.app,
         home=slack.home,

@@ -41,7 +41,7 @@ def change(
             case e.ServerConfigured():
                 servers.append(_server(event, by, facts.now))
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
-            case e.Opened() | e.TestedOnAlpha() | e.PeopleChanged():
+            case e.Opened() | e.TestedOnAlpha() | e.PeopleChanged() | e.Exported():
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
             case _:
                 after = evolve(after, event, facts.now, by)

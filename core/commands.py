@@ -135,6 +135,11 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mainframes:
     pass
 
@@ -174,6 +179,7 @@ Command: TypeAlias = (
     | Status
     | History
     | Show
+    | Audit
     | Mainframes
     | Whoami
     | Wait
@@ -450,7 +456,17 @@ SPECS: tuple[Spec, ...] = (
         ("deploy show v1.0.0", "deploy show v1.0.0#2"),
         (_id(),),
         ids_in=frozenset(Stage),
-        tried=("details", "info", "timeline", "audit", "describe"),
+        tried=("details", "info", "timeline", "describe"),
+    ),
+    Spec(
+        "audit",
+        Audit,
+        "Show one deployment's timeline with its evidence: votes, checks, digests, hashes.",
+        "Monitoring",
+        ("deploy audit v1.0.0", "deploy audit v1.0.0#2"),
+        (_id(),),
+        ids_in=frozenset(Stage),
+        tried=("evidence", "proof", "journal", "attest"),
     ),
     Spec(
         "mainframes",

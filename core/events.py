@@ -248,6 +248,17 @@ class HealthRecovered:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """The bot signed what it states of the completed deployment: a DSSE envelope with an in-toto statement."""
+
+    statement: str
+    """SHA-256 of the envelope."""
+    key: str
+    """The id of the key that signed it."""
+    envelope: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     text: str
 
@@ -287,6 +298,17 @@ class TestedOnAlpha:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """Somebody wrote the journal to a file. What is in the file must agree with this."""
+
+    nonce: str
+    """The file has it too, so a file that was cut before its end shows."""
+    since: str | None
+    begins: str
+    """SHA-256 of the chains that the file does not hold from their first event on, and where each begins there."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeopleChanged:
     """What a start found different in people, roles and quorum since the last."""
 
@@ -300,9 +322,9 @@ DeploymentEvent = (
     | VerificationFailed | Voted | VotesFell | ApproversReminded | Approved | LaneTaken | Packaged | RegionSwitched
     | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
     | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened
-    | HealthRecovered | Noted | OutcomeStale
+    | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
-SystemEvent = Opened | ServerConfigured | TestedOnAlpha | PeopleChanged
+SystemEvent = Opened | ServerConfigured | TestedOnAlpha | PeopleChanged | Exported
 Event = DeploymentEvent | SystemEvent
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}

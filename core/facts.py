@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from core.events import CheckFinished, Event
 from core.people import Person
@@ -184,11 +185,20 @@ class HealthSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementSigned:
+    """The statement of its completion: the envelope, its SHA-256, and the id of the key."""
+
+    envelope: dict[str, Any]
+    digest: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Elapsed:
     """A deadline of the present stage has passed."""
 
 
 Outcome = (
     ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | PackageSigned | RegionHealthy | StepFailed
-    | FleetSeen | SlotGone | BaselineRuns | HealthSeen | Elapsed
+    | FleetSeen | SlotGone | BaselineRuns | HealthSeen | StatementSigned | Elapsed
 )  # fmt: skip

@@ -303,8 +303,13 @@ class Store(Protocol):
     async def tested(self, id: str) -> Sequence[str]:  # noqa: A002
         """The digests of this update that passed the checks on ALPHA's machine."""
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
-        """Raises Conflict where `number` is not the one after the last (the first is 1): another was signed first."""
+    async def add_checkpoint(
+        self, envelope: dict[str, Any], at: datetime, number: int, outbox: Sequence[Outbound] = ()
+    ) -> None:
+        """With what is to be told of it, in one transaction.
+
+        Raises Conflict where `number` is not the one after the last (the first is 1): another was signed first.
+        """
 
     async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
         """Signed checkpoints, oldest first, from the one after number `after`."""

@@ -238,6 +238,8 @@ class Deployment:
     """Regions whose health worsened since completion."""
     baseline_due: bool = False
     """Public's baseline does not yet run what production runs."""
+    unattested: dict[str, Any] | None = None
+    """What its completion's statement says (core.attestation, as JSON values), until that is signed."""
 
     @property
     def key(self) -> str:

@@ -24,6 +24,7 @@ from core.facts import (
     RegionHealthy,
     SlotGone,
     SlotHealthy,
+    StatementSigned,
     StepFailed,
     Verdict,
     VotesStale,
@@ -146,6 +147,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return rollback.baseline_runs(d)
         case HealthSeen():
             return deploy.health_seen(outcome, d)
+        case StatementSigned():
+            return deploy.attested(outcome, d)
         case Elapsed():
             return elapsed(d, facts)
         case _:

@@ -184,7 +184,7 @@ def _fixed(setup: Setup) -> Callable[..., Awaitable[AuthorizeResult]]:
     """Asking Slack who the bot is would happen many times when many payloads come at once."""
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token)
+        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token.get_secret_value())
 
     return authorize
 

@@ -48,7 +48,7 @@ class SlackPlatform:
         self._listening = Listening(self.setup, self.workspace, desk, home, view, self._tasks)
         if self.setup.mode == "socket":
             return None
-        return Ingress(self._listening.app, self.setup.signing_secret, self._clock)
+        return Ingress(self._listening.app, self.setup.signing_secret.get_secret_value(), self._clock)
 
     async def start(self) -> None:
         """Returns at once, also while Slack is away: deployments do not wait for it."""
@@ -56,7 +56,10 @@ class SlackPlatform:
             raise RuntimeError("open the platform before it is started")
         if self.setup.mode == "socket":
             self._handler = AsyncSocketModeHandler(
-                self._listening.app, self.setup.app_token, web_client=self.workspace.client, ping_interval=_PING
+                self._listening.app,
+                self.setup.app_token.get_secret_value(),
+                web_client=self.workspace.client,
+                ping_interval=_PING,
             )
             self._connecting = asyncio.create_task(self._handler.connect_async())
         log.info("listening to Slack", mode=self.setup.mode, team=self.setup.team)

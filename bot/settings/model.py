@@ -15,6 +15,7 @@ from bot.settings.sections import (
     GroupSettings,
     Http,
     PersonSettings,
+    Proof,
     Roles,
     RouteSettings,
     Servers,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     slack: Slack = Slack()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
+    proof: Proof = Proof()
     about: About = About()
 
     @classmethod

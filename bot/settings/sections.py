@@ -322,6 +322,15 @@ class RouteSettings(Section):
     """Only from when one of these is touched: "public", or a region of OMEGA."""
 
 
+class Proof(Section):
+    """What holds the journal against whoever has this machine: an anchor elsewhere. See docs/security.md."""
+
+    anchor_channel: ChannelAddress | None = Field(default=None, examples=["slack:C024BE7LT"])
+    """The channel that gets the hash of signed checkpoints, a line each; best one that the bot's admins cannot edit."""
+    anchor_every: PositiveSeconds = 3600.0
+    """The least time between two such lines; there are none while nothing happens."""
+
+
 class About(Section):
     """Where `ashat help` and `deploy help` send people."""
 

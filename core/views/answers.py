@@ -161,6 +161,8 @@ def event_words(entry: Entry) -> str:
         case "MainframeChanged":
             error = f": {data['error']}" if data["error"] else ""
             return f"mainframe {data['name']} ({data['owner']}) {data['status'].replace('_', ' ')}{error}"
+        case "Attested":
+            return f"statement signed, sha256 {say.digest(data['statement'])}, key {data['key'][:12]}"
         case "Failed":
             return f"❌ failed in {data['failed_in'].replace('_', ' ')}: {data['why']}"
         case "RollbackStarted":

@@ -79,9 +79,7 @@ class Paper:
 async def serve(settings: Settings) -> None:
     clock, artifacts = wiring.SystemClock(), wiring.artifacts_of(settings)
     signer = keys.load(settings.ashat.key_file)
-    credentials = {
-        agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
-    }
+    credentials = {agent.origin: Credential(token_of(agent), agent.public_key) for agent in settings.agents}
     paper = Paper(settings.ashat.data / PAPER)
     with wiring.claimed(settings):
         parts = Parts(

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from adapters.artifacts.content import ContentStore
 from adapters.artifacts.folder import FolderSource
 from adapters.people import SettingsPeople
@@ -77,7 +79,7 @@ async def build(given: dict[str, Any]) -> App:
     settings = Settings.model_validate({"ashat": ashat, "workflow": {"poll_seconds": 0.2}})
     clock, artifacts = SystemClock(), ContentStore(Path(given["artifacts"]))
     signer = keys.load(Path(given["key_file"]))
-    credentials = {url: Credential(given["token"]) for url in given["agents"]}
+    credentials = {url: Credential(SecretStr(given["token"])) for url in given["agents"]}
     parts = Parts(
         store=await SqlStore.open(given["database_url"], clock),
         people=SettingsPeople(TEAM),

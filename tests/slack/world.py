@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
+from pydantic import SecretStr
+
 from adapters.slack.ingress import PATH
 from adapters.slack.platform import SlackPlatform
 from adapters.slack.setup import Setup
@@ -56,7 +58,8 @@ class SlackWorld(World):
     def make_app(self) -> App:
         secrets = self.slack.installation
         setup = Setup(
-            bot_token=secrets.bot_token, app_token=secrets.app_token, signing_secret=secrets.signing_secret, team=TEAM,
+            bot_token=SecretStr(secrets.bot_token), app_token=SecretStr(secrets.app_token),
+            signing_secret=SecretStr(secrets.signing_secret), team=TEAM,
             app=APP, home="C0DEPLOY", channels=_LISTED, mode=self.mode, api_url=self.slack.api_url,
         )  # fmt: skip
         self.platform = platform = SlackPlatform(setup, self.clock, lambda host: host == "127.0.0.1")

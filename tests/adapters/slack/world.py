@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 import structlog
+from pydantic import SecretStr
 from structlog.typing import EventDict
 
 from adapters.slack.ingress import PATH
@@ -44,8 +45,8 @@ PEOPLE = (
 
 def setup_of(slack: Slack, mode: Mode = "http") -> Setup:
     return Setup(
-        bot_token=slack.installation.bot_token, app_token=slack.installation.app_token,
-        signing_secret=slack.installation.signing_secret, team=TEAM, app=APP, home="C0DEPLOY",
+        bot_token=SecretStr(slack.installation.bot_token), app_token=SecretStr(slack.installation.app_token),
+        signing_secret=SecretStr(slack.installation.signing_secret), team=TEAM, app=APP, home="C0DEPLOY",
         channels=frozenset({"C0DEPLOY", "C0OPS", "C0SHARED", "C0ATTIC"}), mode=mode, api_url=slack.api_url,
         groups=frozenset({"S0OPS", "S0NONE"}),
     )  # fmt: skip

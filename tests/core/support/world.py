@@ -17,7 +17,18 @@ from core import commands as c
 from core import steps as s
 from core.changes import change
 from core.events import KINDS, SYSTEM, DeploymentEvent, Event
-from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Outcome, PackageSigned, Refused, StepFailed, Verdict
+from core.facts import (
+    AlphaFacts,
+    ArtifactCopied,
+    Decided,
+    Facts,
+    Outcome,
+    PackageSigned,
+    Refused,
+    StatementSigned,
+    StepFailed,
+    Verdict,
+)
 from core.moments import flat
 from core.people import Person
 from core.policy import Policy
@@ -258,6 +269,8 @@ class World:
             case s.Package(release=release):
                 assert release.digest is not None
                 return replace(seen, package=PackageSigned(digest_of(release.digest)))
+            case s.Attest(unattested):
+                return replace(seen, statement=StatementSigned({"says": dict(unattested)}, "cd" * 32, "key"))
             case s.Upload(place, digest):
                 self._host(place).upload(digest)
                 return replace(seen, uploaded=seen.uploaded | {(place, digest)})
