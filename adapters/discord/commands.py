@@ -27,6 +27,8 @@ _COMPLETED = ("id", "update", "component", "region", "command", "stage", "durati
 """Kinds of arguments that Discord asks for while they are typed."""
 FORMS = {"push": ("id", "description"), "reject": ("reason",)}
 """Commands that ask in a form for what is missing: so Discord does not insist on it."""
+_SELDOM = dict.fromkeys(("lock", "unlock", "freeze", "unfreeze", "countersign"), "policy")
+"""Commands of everyday groups that are asked for seldom, and the nested group that they stand in."""
 _FLAT = ("Deployment Management", "Monitoring", "Server Configuration")
 """Groups of the table in the order in which they keep their place in the command itself."""
 
@@ -50,17 +52,17 @@ def offered() -> tuple[Spec, ...]:
 def placed(specs: Sequence[Spec]) -> dict[str, str]:
     """Each command's nested group (the first word of the table's), "" for those in `/deploy` itself.
 
-    As many groups of the table stay whole in it as there is room for, the last ones of `_FLAT` giving way first.
+    Of the others as many groups of the table stay whole in it as there is room for; the last of `_FLAT` give way first.
     """
+    places = {spec.name: _SELDOM.get(spec.name, "") for spec in specs}
     kinds = list(dict.fromkeys(spec.group for spec in specs))
     kinds.sort(key=lambda kind: _FLAT.index(kind) if kind in _FLAT else len(_FLAT))
-    nested: dict[str, str] = {}
     for kind in reversed(kinds):
-        flat = sum(1 for spec in specs if spec.group not in nested)
-        if flat + len(nested) <= MOST and kind in _FLAT:
+        flat = sum(1 for place in places.values() if not place)
+        if kind in _FLAT and flat + len({place for place in places.values() if place}) <= MOST:
             break
-        nested[kind] = _slug(kind.split()[0])
-    return {spec.name: nested.get(spec.group, "") for spec in specs}
+        places |= {spec.name: _slug(kind.split()[0]) for spec in specs if spec.group == kind and not places[spec.name]}
+    return places
 
 
 def registration(specs: Sequence[Spec] | None = None) -> dict[str, Any]:

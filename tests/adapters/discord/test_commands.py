@@ -94,6 +94,16 @@ def test_what_is_asked_for_every_day_stands_in_the_command_itself() -> None:
         assert places[name] == ""
 
 
+def test_locks_and_freezes_are_policy() -> None:
+    rare = [replace(offered()[2], name=name) for name in ("lock", "unlock", "freeze", "unfreeze")]
+    places = placed((*offered(), *rare))
+    assert {places[spec.name] for spec in rare} == {"policy"}
+    assert places["push"] == ""
+    found = chosen(data("approve", "policy", id="v1"))
+    assert found is not None
+    assert found.line == "deploy approve v1", "the text is the same wherever it stands"
+
+
 def test_too_many_are_noticed() -> None:
     with pytest.raises(ValueError, match="25"):
         registration(tuple(replace(offered()[2], name=f"more{n}") for n in range(80)))
