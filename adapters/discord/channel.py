@@ -67,7 +67,8 @@ class DiscordChannel:
             await self._edit(id_, message, card)
         except Refused as refused:
             if refused.code == UNKNOWN_MESSAGE:
-                return await self._card(id_, card, f"again-{message}")
+                again = await self._card(id_, card, f"again-{message}")
+                return again if message == first else f"{again}/{first}"
             if refused.code == TOO_OLD:
                 return await self._succeed(id_, message, first, card)
             raise

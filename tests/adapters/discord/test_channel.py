@@ -121,6 +121,17 @@ async def test_however_long_it_takes_no_more_than_two_messages_stand_in_the_chan
     assert there(world)[-1].id in str(there(world)[0].components)
 
 
+async def test_a_successor_that_was_deleted_keeps_the_thread(world: DiscordWorld) -> None:
+    channel, discord = world.platform.channel, world.discord
+    first = await channel.post_card(home(world), PLANNED, "n1")
+    world.clock.move(3601)
+    second = await channel.edit_card(home(world), first, DONE)
+    there(world)[-1].deleted = True
+    third = await channel.edit_card(home(world), second, DONE)
+    await channel.reply(home(world), third, DONE, "n2", broadcast=False)
+    assert len(discord.thread(there(world)[0])) == 1
+
+
 async def test_a_card_that_was_edited_too_often_for_its_age_gets_one_too(world: DiscordWorld) -> None:
     first = await world.platform.channel.post_card(home(world), PLANNED, "n1")
     world.discord.troubles.refuses(EDIT, 400, 30046)
