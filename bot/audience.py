@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.app import App
 from core.cards import Card
-from core.people import Person
+from core.people import Account, Person
 from core.policy import approvers
 from core.ports import ArtifactProblem
 from core.stages import Stage
@@ -16,8 +16,19 @@ class Audience:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def updates(self) -> Sequence[str]:
-        """The ids of ALPHA's updates, newest first; none where ALPHA cannot be read, which `servers` explains."""
+    async def person(self, account: Account) -> Person | None:
+        """Whose account it is, with the roles that are certain now. None for a stranger."""
+        await self._app.people.refresh([account])
+        return self._app.people.find(account)
+
+    async def updates(self, account: Account) -> Sequence[str]:
+        """The ids of ALPHA's updates, newest first; none for somebody who may not look.
+
+        Where ALPHA cannot be read there are none either, which `servers` explains.
+        """
+        person = await self.person(account)
+        if person is None or not person.roles:
+            return ()
         try:
             return list(dict.fromkeys(file.id for file in await self._app.parts.source.updates()))
         except ArtifactProblem:

@@ -70,6 +70,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         deploy_timeout=work.deploy_timeout,
         receipt_timeout=work.receipt_timeout,
         watch=work.watch,
+        reminder_after=work.reminder_after,
         max_failed_mainframes=work.max_failed_mainframes,
         max_active_per_person=work.max_active_per_person,
         max_staged_bytes=work.max_staged_bytes,
@@ -142,16 +143,20 @@ async def build(
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
+    policy = policy_of(settings, overrides.own_push)
     parts = Parts(
         store=await store_of(settings, clock),
         people=people,
         clock=clock,
-        policy=policy_of(settings, overrides.own_push),
+        policy=policy,
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
         channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
         signer=keys.Ring(settings.ashat.key_file),
+        groups=settings.all_groups(),
+        memberships=(slack.memberships,) if slack else (),
+        strangers_vote=policy.highest_quorum == 1,
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
     if slack is not None:
@@ -189,13 +194,14 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
         channels=frozenset({slack.home, *slack.channels}),
         mode=slack.mode,
         api_url=slack.api_url,
+        groups=frozenset(id_ for group in settings.groups.values() for id_ in group.slack),
     )
 
 
 def _open_slack(app: App, slack: SlackPlatform) -> None:
     from bot.audience import Audience
 
-    ingress = slack.open(app.door, app.parts.people, Audience(app))
+    ingress = slack.open(app.door, Audience(app))
     app.attach(slack)
     if ingress is not None:
         from adapters.slack.ingress import PATH

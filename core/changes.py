@@ -72,7 +72,7 @@ def _follow(after: Deployment, facts: Facts, *, fresh: bool) -> tuple[str, ...]:
 
 def _due(after: Deployment | None, facts: Facts, *, turned: bool) -> tuple[tuple[str, datetime | None], ...]:
     """The deployment itself where there is work for it, and its siblings where their turn may be another now."""
-    own = ((after.key, facts.now if has_work(after, facts.now) else None),) if after else ()
+    own = ((after.key, facts.now if has_work(after, facts.now, facts.policy) else None),) if after else ()
     return (*own, *((other.key, facts.now) for other in facts.siblings)) if turned else own
 
 

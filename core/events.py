@@ -102,6 +102,13 @@ class VotesFell:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproversReminded:
+    """Nobody settled it for long: those whose vote was missing were asked again, the one time."""
+
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """The quorum is there; it takes its component's lane, or waits behind another deployment."""
 
@@ -312,10 +319,10 @@ class PeopleChanged:
 
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
-    | VerificationFailed | Voted | VotesFell | Approved | LaneTaken | Packaged | RegionSwitched | DistributionStarted
-    | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried | Paused | Resumed
-    | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered
-    | Attested | Noted | OutcomeStale
+    | VerificationFailed | Voted | VotesFell | ApproversReminded | Approved | LaneTaken | Packaged | RegionSwitched
+    | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
+    | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened
+    | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
 SystemEvent = Opened | ServerConfigured | TestedOnAlpha | PeopleChanged | Exported
 Event = DeploymentEvent | SystemEvent

@@ -90,7 +90,7 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.CheckFinished():
             return _checked(d, event)
         case e.VerificationPassed(_, valid_until):
-            return _verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until)
+            return replace(_verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until), reminded=False)
         case e.VerificationFailed(_, checks):
             failed = _verdict(d, Stage.FAILED, False, at, None)
             return replace(failed, failed_in=Stage.VERIFYING, failure=", ".join(checks))
@@ -100,6 +100,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             votes = tuple(vote for vote in d.votes if vote.person not in people)
             stage = Stage.AWAITING_APPROVAL if d.stage is Stage.SCHEDULED else d.stage
             return replace(d, votes=votes, stage=stage, hold=None if stage is not d.stage else d.hold)
+        case e.ApproversReminded():
+            return replace(d, reminded=True)
         case e.Approved():
             return replace(d, stage=Stage.SCHEDULED)
         case e.LaneTaken(generation, nonce, replaces):

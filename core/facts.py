@@ -57,6 +57,8 @@ class Facts:
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
     """All deployments that have not ended, where a server is to be configured."""
+    unsure: frozenset[str] = frozenset()
+    """People whose groups could not be asked: what those give does not count, and is not taken away either."""
 
     @property
     def me(self) -> Person:

@@ -45,6 +45,8 @@ class Policy:
     deploy_timeout: float = 600
     receipt_timeout: float = 300
     watch: float = 900
+    reminder_after: float = 0
+    """When approvers are asked a second time; 0 for never."""
     max_failed_mainframes: int = 1
     max_active_per_person: int = 10
     max_artifact_bytes: int = 4 << 30
@@ -53,6 +55,10 @@ class Policy:
     min_platform_version: str | None = None
     routes: tuple[Route, ...] = ()
     """Channels that get the cards besides the one in which a deployment began."""
+
+    @property
+    def highest_quorum(self) -> int:
+        return max([self.quorum, *self.quorum_by_component.values()])
 
     def checks_for(self, component: str) -> tuple[Check, ...]:
         """The checks of a run, in the order shown. A minimum check is required: not applicable counts as failed."""
@@ -99,6 +105,11 @@ def approvers(d: Deployment, people: Iterable[Person], policy: Policy) -> list[P
         ),
         key=lambda person: person.name,
     )
+
+
+def awaited(d: Deployment, people: Iterable[Person], policy: Policy) -> list[Person]:
+    """Whose vote `d` waits for now: nobody's any more once that is settled."""
+    return approvers(d, people, policy) if d.stage is Stage.AWAITING_APPROVAL else []
 
 
 # -- what a vote is for ------------------------------------------------------------------------------------------------

@@ -213,6 +213,8 @@ class Deployment:
     verification: Verification | None = None
     runs: int = 0
     votes: tuple[Vote, ...] = ()
+    reminded: bool = False
+    """Whether those whose vote is missing were asked a second time since the checks passed."""
     placements: tuple[Placement, ...] = ()
     generation: int = 0
     """Of its latest act on production, issued by the lane; 0 before OMEGA was touched."""

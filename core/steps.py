@@ -35,6 +35,7 @@ from core.facts import (
 from core.phases.approve import lane_is_free, stale_votes
 from core.phases.deploy import is_switched
 from core.phases.rollback import is_restored
+from core.policy import Policy
 from core.release.wire import (
     CheckWanted,
     ComponentState,
@@ -174,9 +175,10 @@ POLL_SLOW = 15.0
 """Seconds between looks at what only people or time can change: the watch after completion, and duties that wait."""
 
 
-def has_work(d: Deployment, now: datetime) -> bool:
-    """Whether the reconciler has anything to do for `d` without a person's command."""
-    return d.stage in MOVING or bool(d.votes and d.stage is Stage.AWAITING_APPROVAL) or has_duty(d) or watched(d, now)
+def has_work(d: Deployment, now: datetime, policy: Policy) -> bool:
+    """Whether the reconciler has anything to do for `d` without a person's command, now or when a deadline passes."""
+    asking = d.stage is Stage.AWAITING_APPROVAL and (bool(d.votes) or due(d, policy) is not None)
+    return d.stage in MOVING or asking or has_duty(d) or watched(d, now)
 
 
 def has_duty(d: Deployment) -> bool:

@@ -29,7 +29,7 @@ from core.facts import (
     Verdict,
     VotesStale,
 )
-from core.phases import approve, configure, deploy, push, rollback, verify
+from core.phases import approve, configure, deploy, push, remind, rollback, verify
 from core.policy import Policy, may, names, who_may
 from core.stages import Stage
 from core.state import Deployment
@@ -57,12 +57,14 @@ def decide(command: Writing, facts: Facts) -> Verdict:
 
 def not_allowed(facts: Facts, spec: c.Spec) -> Refused:
     """Whoever may not view gets no names and no ids."""
+    unsure = f". {facts.me.unsure}" if facts.me.unsure else ""
     if not facts.me.roles:
-        return Refused("stranger", "You have no role here. An admin gives roles, in the settings under [people]")
+        why = "You have no role here. An admin gives roles, in the settings under [people]"
+        return Refused("stranger", f"{why}{unsure}")
     others = names(who_may(facts.people, spec))
     mine = say.listed(sorted(facts.me.roles))
     verb = spec.name.capitalize()
-    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}. `deploy whoami`")
+    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}{unsure}. `deploy whoami`")
 
 
 def _about(
@@ -169,6 +171,8 @@ def due(d: Deployment, policy: Policy) -> datetime | None:
             return after(policy.staging_timeout)
         case Stage.VERIFYING:
             return d.verification.deadline if d.verification else None
+        case Stage.AWAITING_APPROVAL:
+            return remind.due(d, policy)
         case Stage.DEPLOYING:
             return None if d.hold else after(policy.deploy_timeout)
         case Stage.DISTRIBUTING:
@@ -180,12 +184,17 @@ def due(d: Deployment, policy: Policy) -> datetime | None:
 
 
 def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
-    """A stage that took too long has failed. What is late by the clock alone is not late if the deadline moved."""
+    """A stage that took too long has failed; people who take long are reminded.
+
+    What is late by the clock alone is not late if the deadline moved.
+    """
     deadline = due(d, facts.policy)
     if deadline is None or facts.now < deadline:
         return None
     if d.stage is Stage.VERIFYING:
         return verify.timed_out(d, facts)
+    if d.stage is Stage.AWAITING_APPROVAL:
+        return remind.elapsed(d, facts)
     limit = say.duration((deadline - d.moving_since).total_seconds())
     return (Failed(d.stage, f"{d.stage.words} was not finished within {limit}: {_missing(d)}"),)
 

@@ -27,6 +27,8 @@ class Setup:
     """The channel that gets the cards of what is begun in a direct message."""
     channels: frozenset[str]
     """Where changes may be asked for; the home channel is one of them."""
+    groups: frozenset[str] = frozenset()
+    """The user groups that give roles."""
     mode: Literal["socket", "http"] = "socket"
     api_url: str = "https://slack.com/api/"
 

@@ -15,6 +15,7 @@ def people_findings(settings: Settings) -> list[Finding]:
 
 def _missing_roles(settings: Settings) -> Iterator[Finding]:
     held = {role for person in settings.persons() for role in person.roles} | set(settings.roles.default)
+    held |= {role for group in settings.all_groups() for role in group.roles}
     for role, deed in (("deployer", "push"), ("approver", "approve"), ("admin", "configure servers")):
         if role not in held:
             yield warn(f"People: nobody is {role}, so nobody may {deed}.", "give somebody the role under [people]")
@@ -23,7 +24,8 @@ def _missing_roles(settings: Settings) -> Iterator[Finding]:
 def _too_few_voters(settings: Settings) -> Iterator[Finding]:
     voters = [person for person in settings.persons() if "approver" in person.roles and not person.shared]
     needed = max([settings.workflow.quorum, *settings.workflow.quorum_by_component.values()])
-    if voters and len(voters) < needed and "approver" not in settings.roles.default:
+    others = {"approver"} & {*settings.roles.default, *(role for one in settings.all_groups() for role in one.roles)}
+    if voters and len(voters) < needed and not others:
         yield warn(
             f"People: the quorum is {needed}, and approvers are {len(voters)}.", "list more, or lower the quorum"
         )

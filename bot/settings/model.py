@@ -12,6 +12,7 @@ from bot.settings.sections import (
     Ashat,
     Checks,
     Component,
+    GroupSettings,
     Http,
     PersonSettings,
     Proof,
@@ -22,7 +23,7 @@ from bot.settings.sections import (
     Workflow,
 )
 from bot.settings.values import origin_of
-from core.people import Person, with_viewing
+from core.people import Group, Person, with_viewing
 from core.release.manifest import Name
 from core.routing import Route
 from core.state import PUBLIC, omega
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
     roles: Roles = Roles()
+    groups: dict[Name, GroupSettings] = {}
     slack: Slack = Slack()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
@@ -82,9 +84,14 @@ class Settings(BaseSettings):
                 accounts=person.accounts(),
                 time_zone=person.time_zone or self.ashat.time_zone,
                 shared=person.shared,
+                pings=person.pings,
             )
             for key, person in self.people.items()
         )
+
+    def all_groups(self) -> tuple[Group, ...]:
+        """The groups that platforms keep."""
+        return tuple(Group(name, with_viewing(one.roles), one.places()) for name, one in self.groups.items())
 
     def all_routes(self) -> tuple[Route, ...]:
         """The subscriptions, with servers by the names that placements have."""

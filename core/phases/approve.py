@@ -122,13 +122,25 @@ def _vote(command: Approve, d: Deployment, facts: Facts) -> Verdict:
 
 def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tuple[str, ...], facts: Facts) -> Verdict:
     """`events` alone where votes are missing; else the approval too, and the lane where it is free."""
-    people = _counting(after, facts)
-    if len(people) < facts.policy.quorum_for(after.component):
-        return Decided(events, says)
+    people, need = _counting(after, facts), facts.policy.quorum_for(after.component)
+    if len(people) < need:
+        return Decided(events, (*says, *_unsure(after, facts)) if len(after.votes) >= need else says)
     before = ahead(after, facts.lane, facts.siblings)
     approved = Approved(people, before.name if before else None)
     taken = () if before or not lane_is_free(after, facts) else (lane_taken(after, facts),)
     return Decided((*events, approved, *taken), (*says, _next(after, before)))
+
+
+def _unsure(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    people = [person for person in facts.people if person.id in _unsure_voters(d, facts)]
+    if not people:
+        return ()
+    return (f"Whether {names(people)} may still approve cannot be asked now. Approve again when it can",)
+
+
+def _unsure_voters(d: Deployment, facts: Facts) -> frozenset[str]:
+    """Whose vote would count, if it were certain that they may still vote."""
+    return facts.unsure & {vote.person for vote in d.votes} - frozenset(_counting(d, facts))
 
 
 def _next(d: Deployment, before: Deployment | None) -> str:
@@ -157,7 +169,7 @@ def _counting(d: Deployment, facts: Facts) -> tuple[str, ...]:
 def stale_votes(d: Deployment, facts: Facts) -> tuple[VotesFell, ...]:
     """Votes that are no longer for what would happen, with the reason."""
     counting = set(_counting(d, facts))
-    fallen = tuple(vote.person for vote in d.votes if vote.person not in counting)
+    fallen = tuple(vote.person for vote in d.votes if vote.person not in counting | facts.unsure)
     if not fallen:
         return ()
     return (VotesFell(fallen, "what production would change from, or who may approve it, is no longer the same"),)
@@ -188,6 +200,8 @@ def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
     if gate is not None:
         return (VotesFell(tuple(vote.person for vote in d.votes), f"it waited too long: it needs {gate.needs}"),)
     if len(_counting(d, facts)) < facts.policy.quorum_for(d.component):
+        if not stale_votes(d, facts) and _unsure_voters(d, facts):
+            return None  # asked again at the next look
         return stale_votes(d, facts) or (VotesFell((), "the quorum is larger now"),)
     return (lane_taken(d, facts),)
 

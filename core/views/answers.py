@@ -144,6 +144,8 @@ def event_words(entry: Entry) -> str:
             return f"approved: {data['says']}"
         case "VotesFell":
             return f"votes fell ({len(data['people'])}): {data['why']}"
+        case "ApproversReminded":
+            return f"reminded {say.count(len(data['people']), 'approver')}"
         case "Approved":
             return f"quorum reached{', queued behind ' + data['behind'] if data['behind'] else ''}"
         case "LaneTaken":
@@ -275,17 +277,19 @@ def _mainframe_line(region: str, row: Registered, known: Mapping[str, str], fact
 
 def whoami(person: Person, platform: str, facts: Facts) -> Card:
     """Who they are here, and what they may do."""
+    unsure = (f"{person.unsure}.",) if person.unsure else ()
     if not person.roles:
-        return Card("You have no role here.", ("An admin gives roles, in the settings under [people].",))
+        return Card("You have no role here.", ("An admin gives roles, in the settings under [people].", *unsure))
     allowed = [spec.name for spec in SPECS if may(person, spec)]
     denied = [spec for spec in SPECS if not may(person, spec)]
     ask = [f"{spec.name}: ask {names(who_may(facts.people, spec))}" for spec in denied]
-    origin = person.roles_from or f"the settings, [people.{person.id}]"
     accounts = ", ".join(f"{account.platform} {account.id}" for account in person.accounts)
     return Card(
         f"You are {person.name}, on {platform}.",
         (
-            f"Roles: {', '.join(sorted(person.roles))} (from {origin})",
+            f"Roles: {', '.join(sorted(person.roles))} (from {person.origin})",
+            *unsure,
+            *((f"Groups: {', '.join(sorted(person.groups))}",) if person.groups else ()),
             f"Accounts: {accounts}" if accounts else "No accounts",
             f"You may: {', '.join(allowed)}",
             *ask,

@@ -470,5 +470,5 @@ def test_where_there_is_work_there_is_a_step(stage: str) -> None:
     making = in_stage(stage)
     facts: Facts = replace(making.facts(), now=making.now - timedelta(minutes=1))
     waits = s.next_step(making.deployment, s.Observed(), facts, POLL) == s.Wait(None)
-    assert s.has_work(making.deployment, facts.now) == (not waits)
+    assert s.has_work(making.deployment, facts.now, POLICY) == (not waits)
     assert making.deployment.stage in Stage

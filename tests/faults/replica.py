@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ class Paper:
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         self._write("post", channel, card, nonce)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         self._write("reply", channel, card, nonce)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:

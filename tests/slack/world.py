@@ -69,7 +69,7 @@ class SlackWorld(World):
             artifacts=self.artifacts, agents=self.agents, channels={"slack": platform.channel}, signer=self.signer,
         )  # fmt: skip
         app = App(parts, self.settings, edit_gap=self._edit_gap, kicks=self._kicks)
-        ingress = platform.open(app.door, parts.people, Audience(app))
+        ingress = platform.open(app.door, Audience(app))
         app.attach(platform)
         if ingress is not None:
             self.web = Web("127.0.0.1:0", {PATH: ingress})

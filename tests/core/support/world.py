@@ -29,6 +29,7 @@ from core.facts import (
     StepFailed,
     Verdict,
 )
+from core.moments import flat
 from core.people import Person
 from core.policy import Policy
 from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
@@ -150,12 +151,12 @@ class World:
         """What the person is told; the command must not be refused."""
         verdict = self.says(person, command)
         assert isinstance(verdict, Decided), verdict
-        return verdict.says
+        return tuple(flat(said) for said in verdict.says)
 
     def refused(self, person: Person, command: Writing) -> Refused:
         verdict = self.says(person, command)
         assert isinstance(verdict, Refused), verdict
-        return verdict
+        return replace(verdict, why=flat(verdict.why), more=tuple(flat(more) for more in verdict.more))
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
