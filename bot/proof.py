@@ -109,7 +109,7 @@ async def _unlike_servers(store: Store) -> AsyncIterator[str]:
         if entry.kind == ServerConfigured.__name__:
             data = entry.data
             told[data["role"], data["region"]] = (data["name"], data["url"], data["public_key"], entry.by)
-    stored = {
+    stored: dict[tuple[str, str], tuple[str, str, str | None, str]] = {
         (server.role, server.region): (server.name, server.url, server.public_key, server.configured_by)
         for server in await store.servers()
     }
