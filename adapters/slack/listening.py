@@ -71,7 +71,8 @@ class Listening:
     async def _only_ours(self, body: Body, next: Any) -> BoltResponse | None:  # noqa: A002 - Bolt's name for it
         """A signature proves that Slack sent it; that it is about our app and workspace is still to be seen."""
         if is_ours(body, self._setup):
-            await next()
+            with self._tasks.hearing():
+                await next()
             return None
         log.warning("payload of another app or workspace refused", type=body.get("type"))
         return BoltResponse(status=403)
@@ -143,7 +144,7 @@ class Listening:
 
     def _open(self, said: Said, trigger: str, view: Body) -> None:
         """A trigger is good for three seconds, so it is used at once; the ack does not wait for it."""
-        self._tasks.start(self._opened(said, trigger, view))
+        self._tasks.start_now(self._opened(said, trigger, view))
 
     async def _opened(self, said: Said, trigger: str, view: Body) -> None:
         try:

@@ -18,6 +18,7 @@ def broken(settings: Settings) -> Broken:
     yield from _one_human_one_vote(settings)
     yield from _shared_accounts_have_no_vote(settings)
     yield from _strangers_have_no_vote(settings)
+    yield from _roles_are_of_listed_servers(settings)
     yield from _origins_are_distinct(settings)
     yield from _check_names_are_distinct(settings)
     yield from _minimum_checks_exist(settings)
@@ -50,6 +51,13 @@ def _strangers_have_no_vote(settings: Settings) -> Broken:
                 ("roles", "default"),
                 f"should not hold {role} where the quorum is {highest}: list them under [people]",
             )
+
+
+def _roles_are_of_listed_servers(settings: Settings) -> Broken:
+    for name, group in settings.groups.items():
+        for role in group.discord:
+            if settings.discord.guilds and role.partition("/")[0] not in settings.discord.guilds:
+                yield ("groups", name, "discord"), f"names {role}, of a server that discord.guilds does not list"
 
 
 def _origins_are_distinct(settings: Settings) -> Broken:
