@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from bot.app import App
 from core.cards import Card
 from core.people import Person
-from core.policy import approvers
 from core.ports import ArtifactProblem
 from core.stages import Stage
 
@@ -25,11 +24,6 @@ class Audience:
 
     async def waiting(self, person: Person) -> Sequence[Card]:
         """The cards of the deployments in which this person's vote would count, oldest first."""
-        parts = self._app.parts
-        mine = [
-            d
-            for d in await parts.store.active()
-            if d.stage is Stage.AWAITING_APPROVAL and approvers(d, [person], parts.policy)
-        ]
-        drawn = [await self._app.viewer.card(d.key) for d in mine]
+        asked = [d for d in await self._app.parts.store.active() if d.stage is Stage.AWAITING_APPROVAL]
+        drawn = [await self._app.viewer.card(d.key) for d in asked if await self._app.viewer.asks(d.key, person)]
         return [found[0] for found in drawn if found is not None]

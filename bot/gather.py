@@ -9,7 +9,7 @@ from dataclasses import replace
 from core import commands as c
 from core.facts import AlphaFacts, Facts
 from core.people import Person
-from core.policy import Policy
+from core.policy import Policy, roles_in
 from core.ports import (
     Agents,
     AlphaFile,
@@ -45,7 +45,8 @@ class Gatherer:
         """Everything that `command` is decided by."""
         match command:
             case c.Configure(url=url):
-                probe = await self._agents.probe(url) if "admin" in asker.roles else None
+                admin = "admin" in roles_in(asker, self._policy)
+                probe = await self._agents.probe(url) if admin else None
                 unfinished = tuple(await self._store.active())
                 return replace(await self._facts(asker, channel, nonce), probe=probe, unfinished=unfinished)
             case c.Push():

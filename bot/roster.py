@@ -12,7 +12,7 @@ from core import say
 from core.changes import change
 from core.events import SYSTEM, PeopleChanged
 from core.facts import Facts
-from core.people import Person
+from core.people import Grant, Person
 from core.policy import Policy
 from core.ports import Clock, Conflict, Store
 from core.steps import has_work
@@ -57,9 +57,18 @@ async def _last(store: Store) -> Roster:
 
 def roster_of(people: Sequence[Person], policy: Policy) -> Roster:
     """Everything that decides who may approve what."""
-    rules = {"quorum": policy.quorum, "approving one's own push": policy.own_push}
+    rules: dict[str, Any] = {"quorum": policy.quorum, "approving one's own push": policy.own_push}
     rules |= {f"quorum of {component}": quorum for component, quorum in sorted(policy.quorum_by_component.items())}
+    if policy.groups:
+        rules["groups that must agree"] = list(policy.groups)
+    rules |= {f"groups of {name}": list(groups) for name, groups in sorted(policy.groups_by_component.items())}
+    if policy.grants:
+        rules["grants"] = [_grant(grant) for grant in policy.grants]
     return {"people": {person.id: _facts_of(person) for person in people}, "rules": rules}
+
+
+def _grant(grant: Grant) -> str:
+    return f"{say.listed(sorted(grant.roles))} for {grant.where} to {say.listed(grant.to)}"
 
 
 def _facts_of(person: Person) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from bot.gather import Gatherer
 from core.cards import Card
+from core.people import Person
+from core.policy import approvers
 from core.state import Deployment
 from core.views.deployment import Progress, deployment_card
 
@@ -23,6 +25,13 @@ class Viewer:
         if facts is None or facts.deployment is None:
             return None
         return deployment_card(facts.deployment, facts, self._zone, self._progress.get(key)), facts.deployment.version
+
+    async def asks(self, key: str, person: Person) -> bool:
+        """Whether the deployment waits for this person's vote."""
+        facts = await self._gather.for_deployment(key, "")
+        if facts is None or facts.deployment is None:
+            return False
+        return person.id in {one.id for one in approvers(facts.deployment, facts)}
 
     def progressed(self, d: Deployment, what: str, done: int, total: int) -> None:
         """An upload goes on; it is forgotten once it is whole."""

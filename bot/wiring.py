@@ -62,7 +62,11 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         minimum_checks={name: component.minimum_checks for name, component in settings.components.items()},
         default_minimum=Component().minimum_checks,
         quorum=work.quorum,
-        quorum_by_component=dict(work.quorum_by_component),
+        grants=settings.all_grants(),
+        quorum_by_component=dict(work.quorum_by_component)
+        | {name: one.quorum for name, one in settings.components.items() if one.quorum is not None},
+        groups=work.groups,
+        groups_by_component={name: one.groups for name, one in settings.components.items() if one.groups is not None},
         own_push=work.own_push if own_push is None else own_push,
         verification_timeout=work.verification_timeout,
         verification_ttl=work.verification_ttl,

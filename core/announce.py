@@ -15,7 +15,7 @@ from core.commands import Seen
 from core.facts import Facts
 from core.phases.push import plan_lines
 from core.phases.rollback import in_words
-from core.policy import approvers
+from core.policy import admins, helpers
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
@@ -39,6 +39,8 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.directly([d.pusher], f"{d.name} failed verification", *failed_checks(d))
         case e.Voted(person):
             tell.thread(f"{facts.name_of(person)} approved", event.says)
+        case e.VoteWithdrawn(person, short):
+            tell.withdrawn(person, short=short)
         case e.Approved(people, behind):
             tell.approved(people, behind)
         case e.VotesFell(people, why) if people:
@@ -148,9 +150,14 @@ class _Teller:
 
     def ask_approvers(self) -> None:
         d = self.d
-        can = [person.id for person in approvers(d, self.facts.people, self.facts.policy)]
+        can = [person.id for person in helpers(d, self.facts)]
         lines = (d.description, f"{facts_line(d)}", f"`deploy approve {d.name}`")
         self.directly(can, f"{d.name} waits for your approval", *lines)
+
+    def withdrawn(self, person: str, *, short: bool) -> None:
+        title = f"{self.facts.name_of(person)} took the vote for {self.d.name} back"
+        self.thread(title, *(("It waits for approval again",) if short else ()))
+        self.directly([self.d.pusher] if short else [], title, "It waits for approval again")
 
     def approved(self, people: tuple[str, ...], behind: str | None) -> None:
         where = f"; queued behind {behind}" if behind else "; it goes to OMEGA"
@@ -174,8 +181,8 @@ class _Teller:
         title = f"⏸ {self.d.name} is paused" + ("" if automatic else f" by {self.actor}")
         help_ = f"`deploy resume {self.d.name}`, or `deploy rollback {self.d.name}`"
         self.thread(title, *((why,) if automatic else ()), help_, broadcast=automatic)
-        admins = [person.id for person in self.facts.people if "admin" in person.roles] if automatic else []
-        self.directly([self.d.pusher, *admins], title, why, help_)
+        could = admins(self.facts.people, self.facts.policy) if automatic else []
+        self.directly([self.d.pusher, *(person.id for person in could)], title, why, help_)
 
     def rolling_back(self, event: e.RollbackStarted) -> None:
         what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"

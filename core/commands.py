@@ -72,6 +72,12 @@ class Approve:
 
 
 @dataclass(frozen=True, slots=True)
+class Unapprove:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     id: str
     reason: str
@@ -164,6 +170,7 @@ Command: TypeAlias = (
     | Push
     | Verify
     | Approve
+    | Unapprove
     | Reject
     | Rollback
     | Cancel
@@ -330,6 +337,18 @@ SPECS: tuple[Spec, ...] = (
         writes=True,
         ids_in=_where(Act.APPROVE),
         tried=("accept", "lgtm", "ok", "yes", "promote"),
+    ),
+    Spec(
+        "unapprove",
+        Unapprove,
+        "Take your own vote back, until OMEGA is touched.",
+        "Deployment Management",
+        ("deploy unapprove v1.0.0",),
+        (_id(),),
+        role="approver",
+        writes=True,
+        ids_in=_where(Act.UNAPPROVE),
+        tried=("unvote", "withdraw", "disapprove", "revoke"),
     ),
     Spec(
         "reject",

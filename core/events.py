@@ -102,6 +102,14 @@ class VotesFell:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteWithdrawn:
+    """By the voter. `short`: the quorum that there was is lost by it."""
+
+    person: str
+    short: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """The quorum is there; it takes its component's lane, or waits behind another deployment."""
 
@@ -290,8 +298,9 @@ class PeopleChanged:
 
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
-    | VerificationFailed | Voted | VotesFell | Approved | LaneTaken | Packaged | RegionSwitched | DistributionStarted
-    | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried | Paused | Resumed
+    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | Approved | LaneTaken | Packaged | RegionSwitched
+    | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
+    | Paused | Resumed
     | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered
     | Noted | OutcomeStale
 )  # fmt: skip

@@ -90,9 +90,9 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.Voted(person, digest, run, covers):
             return replace(d, votes=(*d.votes, Vote(person, at, digest, run, covers)))
         case e.VotesFell(people):
-            votes = tuple(vote for vote in d.votes if vote.person not in people)
-            stage = Stage.AWAITING_APPROVAL if d.stage is Stage.SCHEDULED else d.stage
-            return replace(d, votes=votes, stage=stage, hold=None if stage is not d.stage else d.hold)
+            return _without_votes(d, people, back=True)
+        case e.VoteWithdrawn(person, short):
+            return _without_votes(d, (person,), back=short)
         case e.Approved():
             return replace(d, stage=Stage.SCHEDULED)
         case e.LaneTaken(generation, nonce, replaces):
@@ -149,6 +149,14 @@ def place(d: Deployment, server: str, **changes: Any) -> Deployment:
         return replace(d, placements=(*d.placements, replace(Placement(server, "running"), **changes)))
     rows = tuple(replace(row, **changes) if row is old else row for row in d.placements)
     return replace(d, placements=rows)
+
+
+def _without_votes(d: Deployment, people: tuple[str, ...], *, back: bool) -> Deployment:
+    """`back`: what was approved waits for approval again."""
+    votes = tuple(vote for vote in d.votes if vote.person not in people)
+    if d.stage is not Stage.SCHEDULED or not back:
+        return replace(d, votes=votes)
+    return replace(d, votes=votes, stage=Stage.AWAITING_APPROVAL, hold=None)
 
 
 def _leave_public(d: Deployment) -> Deployment:

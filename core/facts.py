@@ -8,7 +8,7 @@ from datetime import datetime
 
 from core.events import CheckFinished, Event
 from core.people import Person
-from core.policy import Policy
+from core.policy.rules import Policy
 from core.ports import AlphaFile, Probe
 from core.release.manifest import Manifest
 from core.state import Deployment, Lane, MainframeStatus, ManifestFacts, Server

@@ -29,22 +29,22 @@ from core.facts import (
     VotesStale,
 )
 from core.phases import approve, configure, deploy, push, rollback, verify
-from core.policy import Policy, may, names, who_may
+from core.policy import EVERY, Policy, Scope, may, names, production, roles_in, who_may
+from core.policy.roles import ANYWHERE
 from core.stages import Stage
-from core.state import Deployment
+from core.state import DEFAULT_REGION, PUBLIC, Deployment
 
-Writing = (
-    c.Configure | c.Push | c.Verify | c.Approve | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume
-    | c.Note
-)  # fmt: skip
+AboutOne = c.Verify | c.Approve | c.Unapprove | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume | c.Note
+"""The commands that are about one deployment."""
+Writing = c.Configure | c.Push | AboutOne
 """The commands that change something; the others only read."""
 
 
 def decide(command: Writing, facts: Facts) -> Verdict:
     """What `command` by `facts.asker` leads to now."""
-    spec = c.spec_of(command)
-    if not may(facts.me, spec):
-        return not_allowed(facts, spec)
+    spec, scope = c.spec_of(command), scope_of(command, facts)
+    if not may(facts.me, spec, facts.policy, scope):
+        return not_allowed(facts, spec, scope)
     match command:
         case c.Configure():
             return configure.configure(command, facts)
@@ -54,20 +54,50 @@ def decide(command: Writing, facts: Facts) -> Verdict:
             return _about(command, facts)
 
 
-def not_allowed(facts: Facts, spec: c.Spec) -> Refused:
+def scope_of(command: Writing, facts: Facts) -> Scope:
+    """What the command would concern: the component and the servers for which a role is asked."""
+    d = facts.deployment
+    match command:
+        case c.Configure(role=role, region=region):
+            return Scope(EVERY, (role if role == "public" else (region or DEFAULT_REGION).lower(),))
+        case c.Push():
+            manifest = facts.alpha.manifest if facts.alpha else None
+            return Scope(manifest.component if manifest else None, (PUBLIC,))
+        case _ if d is None:
+            return ANYWHERE
+        case c.Note():
+            return Scope(d.component)
+        case c.Verify() | c.Cancel():
+            return Scope(d.component, (PUBLIC,))
+        case c.Retry() | c.Rollback():
+            return Scope(d.component, d.regions or (PUBLIC,))
+        case _:
+            return production(d, facts)
+
+
+def not_allowed(facts: Facts, spec: c.Spec, scope: Scope = ANYWHERE) -> Refused:
     """Whoever may not view gets no names and no ids."""
-    if not facts.me.roles:
+    me, policy = facts.me, facts.policy
+    if not roles_in(me, policy):
         return Refused("stranger", "You have no role here. An admin gives roles, in the settings under [people]")
-    others = names(who_may(facts.people, spec))
-    mine = say.listed(sorted(facts.me.roles))
+    others = names(who_may(facts.people, spec, policy, scope))
+    elsewhere = may(me, spec, policy) and scope.component is not None
+    here = roles_in(me, policy, scope.component)
+    mine = f"not for {_concerned(scope)}" if elsewhere else say.listed(sorted(here or roles_in(me, policy)))
     verb = spec.name.capitalize()
     return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}. `deploy whoami`")
 
 
-def _about(
-    command: c.Verify | c.Approve | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume | c.Note,
-    facts: Facts,
-) -> Verdict:
+def _concerned(scope: Scope) -> str:
+    """`main on Public`, `main on OMEGA eu and us`, `everything`."""
+    what = "everything" if scope.component == EVERY else scope.component or "it"
+    if not scope.places:
+        return what
+    where = "Public" if scope.places == (PUBLIC,) else f"OMEGA {say.listed(scope.places)}"
+    return f"{what} on {where}"
+
+
+def _about(command: AboutOne, facts: Facts) -> Verdict:
     d = facts.deployment
     if d is None:
         return Refused("unknown", f"There is no deployment {command.id}. `deploy status` lists what is there")
@@ -76,6 +106,8 @@ def _about(
             return verify.verify(command, d, facts)
         case c.Approve():
             return approve.approve(command, d, facts)
+        case c.Unapprove():
+            return approve.unapprove(command, d, facts)
         case c.Reject():
             return approve.reject(command, d, facts)
         case c.Rollback():

@@ -48,7 +48,7 @@ class Home:
         if problem is not None:
             return blocks(Card(problem))
         drawn = blocks(await self._asked(opened, "whoami"))
-        if person is None or not person.roles:
+        if person is None or not person.known:
             return drawn
         if "deployer" in person.roles:
             drawn.append(ActionsBlock(elements=[new_deployment()]).to_dict())

@@ -174,7 +174,7 @@ class Listening:
     async def _options(self, body: Body, ack: AsyncAck) -> None:
         """Who may not look is offered nothing."""
         person = self._desk.person(body["user"]["id"])
-        may_look = person is not None and bool(person.roles)
+        may_look = person is not None and person.known
         updates = await self._view.updates() if may_look else ()
         await ack(forms.options(updates, str(body.get("value", ""))))
 

@@ -12,6 +12,7 @@ from bot.settings.sections import (
     Ashat,
     Checks,
     Component,
+    GrantSettings,
     Http,
     PersonSettings,
     Roles,
@@ -21,7 +22,7 @@ from bot.settings.sections import (
     Workflow,
 )
 from bot.settings.values import origin_of
-from core.people import Person, with_viewing
+from core.people import Grant, Person, with_viewing
 from core.release.manifest import Name
 from core.routing import Route
 from core.state import PUBLIC, omega
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     checks_added: tuple[AddedCheck, ...] = ()
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
+    grants: tuple[GrantSettings, ...] = ()
     roles: Roles = Roles()
     slack: Slack = Slack()
     http: Http = Http()
@@ -80,9 +82,23 @@ class Settings(BaseSettings):
                 accounts=person.accounts(),
                 time_zone=person.time_zone or self.ashat.time_zone,
                 shared=person.shared,
+                granted=any(
+                    key in one.to or any(f"@{group}" in one.to for group in person.groups) for one in self.grants
+                ),
             )
             for key, person in self.people.items()
         )
+
+    @property
+    def highest_quorum(self) -> int:
+        """The most votes that any component asks for."""
+        work, components = self.workflow, self.components.values()
+        named = [one.quorum for one in components if one.quorum]
+        groups = [len(work.groups), *(len(one.groups) for one in components if one.groups)]
+        return max([work.quorum, *work.quorum_by_component.values(), *named, *groups])
+
+    def all_grants(self) -> tuple[Grant, ...]:
+        return tuple(Grant(one.to, with_viewing(one.roles), one.components, one.servers) for one in self.grants)
 
     def all_routes(self) -> tuple[Route, ...]:
         """The subscriptions, with servers by the names that placements have."""

@@ -21,6 +21,7 @@ from bot.settings.values import (
     AccountId,
     ApiUrl,
     ChannelAddress,
+    Grantee,
     HostPattern,
     Listen,
     Origin,
@@ -147,6 +148,8 @@ class Workflow(Section):
     """How many different people must approve."""
     quorum_by_component: dict[Name, Positive] = {}
     """Another quorum for single components, like { api = 2 }."""
+    groups: tuple[Name, ...] = ()
+    """Groups that must be among the votes, each by another person, like ["security", "ops"]."""
     max_failed_mainframes: Positive = 1
     """A distribution with this many failed mainframes is held, and a person is asked."""
     max_active_per_person: Positive = 10
@@ -214,10 +217,14 @@ class AddedCheck(Section):
 
 
 class Component(Section):
-    """What one component must always pass."""
+    """What one component must always pass, and who must agree."""
 
     minimum_checks: tuple[Text, ...] = ("health",)
     """Checks that must apply and pass, whatever a release says: standard ones by key, added ones by name."""
+    quorum: Positive | None = Field(default=None, examples=[2])
+    """How many different people must approve it, where it is another number than [workflow] quorum."""
+    groups: tuple[Name, ...] | None = Field(default=None, examples=[["security", "ops"]])
+    """Groups that must be among its votes, where they are others than [workflow] groups."""
 
 
 class PersonSettings(Section):
@@ -243,6 +250,19 @@ class PersonSettings(Section):
     def accounts(self) -> tuple[Account, ...]:
         ids = {"shell": self.shell, "slack": self.slack, "discord": self.discord}
         return tuple(Account(platform, str(id_)) for platform, id_ in ids.items() if id_ is not None)
+
+
+class GrantSettings(Section):
+    """Roles for some components and servers, beside those that people hold everywhere."""
+
+    to: Annotated[tuple[Grantee, ...], Field(min_length=1)] = Field(examples=[["alice", "@security"]])
+    """People by their key under [people], and groups: "@security"."""
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)] = Field(examples=[["approver"]])
+    """Of viewer, deployer, approver, admin; each includes viewer."""
+    components: tuple[Name, ...] = ()
+    """Only for these components."""
+    servers: tuple[Name, ...] = ()
+    """Only for what concerns these: "public", or a region of OMEGA."""
 
 
 class Roles(Section):

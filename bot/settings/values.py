@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from core.release.manifest import ID_PATTERN
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[smhd])")
 _DURATION = re.compile(rf"(?:{_PART.pattern} ?)+")
@@ -119,6 +121,7 @@ Origin = Annotated[str, AfterValidator(_token_may_go_to)]
 ApiUrl = Annotated[str, AfterValidator(_api_may_be_at)]
 PublicKeyText = Annotated[str, AfterValidator(_usable_key)]
 AccountId = Annotated[str, _like(r"[A-Za-z0-9]{1,64}", "should be the platform's own id, letters and digits")]
+Grantee = Annotated[str, _like(rf"@?{ID_PATTERN}", 'should be a person\'s key under [people], or a group: "@security"')]
 SlackTeam = Annotated[str, _like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
 SlackApp = Annotated[str, _like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
 SlackChannelId = Annotated[str, _like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core import say
-from core.commands import Approve, Reject
-from core.events import Approved, DeploymentEvent, LaneTaken, Rejected, Voted, VotesFell
+from core.commands import Approve, Reject, Unapprove
+from core.events import Approved, DeploymentEvent, LaneTaken, Rejected, Voted, VotesFell, VoteWithdrawn
 from core.facts import Decided, Facts, Refused, Verdict
 from core.phases import verify
 from core.phases.common import does_not_fit, stale_click
 from core.policy import (
     Covers,
+    admins,
     ahead,
     approvers,
     covers,
     names,
     queue,
+    quorum,
     undone,
     verdict_gate,
+    vote_gates,
     votes_that_count,
 )
 from core.stages import Stage
@@ -66,8 +69,7 @@ def _unmet(d: Deployment, facts: Facts) -> list[Refused]:
     if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL):
         found += _may_not_vote(d, facts)
     if not facts.regions:
-        admins = names([person for person in facts.people if "admin" in person.roles])
-        can = f"{admins} can: `deploy configure omega <url> <name>`"
+        can = f"{names(admins(facts.people, facts.policy))} can: `deploy configure omega <url> <name>`"
         found.append(Refused("no_omega", f"OMEGA Server not configured; your vote was not counted. {can}"))
     return found if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL, Stage.FAILED) and found else []
 
@@ -82,7 +84,7 @@ def _not_ready(d: Deployment) -> Refused:
 
 def _may_not_vote(d: Deployment, facts: Facts) -> list[Refused]:
     me, policy = facts.me, facts.policy
-    others = names([person for person in approvers(d, facts.people, policy) if person.id != me.id])
+    others = names([person for person in approvers(d, facts) if person.id != me.id])
     if me.shared:
         why = f"{me.name} is a shared account, and a vote is one person's. {others} can approve."
         return [Refused("shared", why)]
@@ -111,8 +113,8 @@ def _vote(command: Approve, d: Deployment, facts: Facts) -> Verdict:
     kept = replace(d, votes=tuple(vote for vote in d.votes if not fell or vote.person not in fell[0].people))
     need = facts.policy.quorum_for(d.component)
     if facts.me.id in {vote.person for vote in kept.votes}:
-        says = (f"Your vote for {d.name} is counted already: {len(kept.votes)} of {need}",)
-        return _at_quorum(kept, fell, says, facts)
+        already = f"Your vote for {d.name} is counted already: {len(kept.votes)} of {need}"
+        return _at_quorum(kept, fell, (already,), facts)
     voted = Voted(facts.me.id, wanted.digest, wanted.run, wanted.fingerprint, in_words(wanted, d, facts))
     vote = Vote(facts.me.id, facts.now, wanted.digest, wanted.run, voted.covers)
     after = replace(kept, votes=(*kept.votes, vote))
@@ -122,13 +124,22 @@ def _vote(command: Approve, d: Deployment, facts: Facts) -> Verdict:
 
 def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tuple[str, ...], facts: Facts) -> Verdict:
     """`events` alone where votes are missing; else the approval too, and the lane where it is free."""
-    people = _counting(after, facts)
-    if len(people) < facts.policy.quorum_for(after.component):
-        return Decided(events, says)
+    state = quorum(after, facts)
+    if not state.met:
+        return Decided(events, (*says, *missing_groups(after, facts)))
     before = ahead(after, facts.lane, facts.siblings)
-    approved = Approved(people, before.name if before else None)
+    approved = Approved(state.people, before.name if before else None)
     taken = () if before or not lane_is_free(after, facts) else (lane_taken(after, facts),)
     return Decided((*events, approved, *taken), (*says, _next(after, before)))
+
+
+def missing_groups(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    """`Needs security: Cy Roe or Di Fox`, for each required group that nobody has stood for."""
+    return tuple(
+        f"Needs {gate.needs}: {say.listed([facts.name_of(one) for one in gate.who], 'or') if gate.who else 'nobody'}"
+        for gate in vote_gates(d, facts)
+        if gate.kind == "group"
+    )
 
 
 def _next(d: Deployment, before: Deployment | None) -> str:
@@ -150,13 +161,9 @@ def in_words(wanted: Covers, d: Deployment, facts: Facts) -> str:
     return f"{'; '.join(changes)}{undo}{'; irreversible' if d.manifest.irreversible else ''}"
 
 
-def _counting(d: Deployment, facts: Facts) -> tuple[str, ...]:
-    return votes_that_count(d, facts.lane, facts.siblings, facts.regions, facts.people, facts.policy)
-
-
 def stale_votes(d: Deployment, facts: Facts) -> tuple[VotesFell, ...]:
     """Votes that are no longer for what would happen, with the reason."""
-    counting = set(_counting(d, facts))
+    counting = set(votes_that_count(d, facts))
     fallen = tuple(vote.person for vote in d.votes if vote.person not in counting)
     if not fallen:
         return ()
@@ -187,8 +194,8 @@ def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
     gate = verdict_gate(d, facts.now)
     if gate is not None:
         return (VotesFell(tuple(vote.person for vote in d.votes), f"it waited too long: it needs {gate.needs}"),)
-    if len(_counting(d, facts)) < facts.policy.quorum_for(d.component):
-        return stale_votes(d, facts) or (VotesFell((), "the quorum is larger now"),)
+    if not quorum(d, facts).met:
+        return stale_votes(d, facts) or (VotesFell((), "more votes are needed now"),)
     return (lane_taken(d, facts),)
 
 
@@ -197,6 +204,24 @@ def stale(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
     if d.stage not in (Stage.AWAITING_APPROVAL, Stage.SCHEDULED):
         return None
     return stale_votes(d, facts)
+
+
+def unapprove(command: Unapprove, d: Deployment, facts: Facts) -> Verdict:
+    """Take one's vote back. A quorum that is lost by it has to be reached again."""
+    refused = stale_click(d, command.seen, facts)
+    if refused:
+        return refused
+    mine = [vote for vote in d.votes if vote.person == facts.me.id]
+    if d.stage not in (Stage.AWAITING_APPROVAL, Stage.SCHEDULED):
+        return does_not_fit(d, facts, "lose a vote")
+    if not mine:
+        return Refused("no_vote", f"You have not voted for {d.name}. `deploy status {d.name}`")
+    left = replace(d, votes=tuple(vote for vote in d.votes if vote.person != facts.me.id))
+    state = quorum(left, facts)
+    short = d.stage is Stage.SCHEDULED and not state.met
+    again = "; it waits for approval again" if short else ""
+    says = f"Your vote for {d.name} is taken back: {len(state.people)} of {state.need}{again}"
+    return Decided((VoteWithdrawn(facts.me.id, short),), (says,))
 
 
 # -- rejection ---------------------------------------------------------------------------------------------------------

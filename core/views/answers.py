@@ -12,7 +12,7 @@ from core.commands import SPECS
 from core.facts import ASHAT, Facts
 from core.journal import Entry
 from core.people import Person
-from core.policy import may, names, who_may
+from core.policy import may, names, roles_in, who_may
 from core.release.wire import Registered, State
 from core.stages import Stage
 from core.state import Deployment, Lane, Server
@@ -142,6 +142,8 @@ def event_words(entry: Entry) -> str:
             return f"❌ verification run {data['run']} failed: {', '.join(data['checks'])}"
         case "Voted":
             return f"approved: {data['says']}"
+        case "VoteWithdrawn":
+            return "took the vote back" + ("; it waits for approval again" if data["short"] else "")
         case "VotesFell":
             return f"votes fell ({len(data['people'])}): {data['why']}"
         case "Approved":
@@ -273,22 +275,36 @@ def _mainframe_line(region: str, row: Registered, known: Mapping[str, str], fact
 
 def whoami(person: Person, platform: str, facts: Facts) -> Card:
     """Who they are here, and what they may do."""
-    if not person.roles:
+    policy = facts.policy
+    if not roles_in(person, policy):
         return Card("You have no role here.", ("An admin gives roles, in the settings under [people].",))
-    allowed = [spec.name for spec in SPECS if may(person, spec)]
-    denied = [spec for spec in SPECS if not may(person, spec)]
-    ask = [f"{spec.name}: ask {names(who_may(facts.people, spec))}" for spec in denied]
+    allowed = [spec.name for spec in SPECS if may(person, spec, policy)]
+    denied = [spec for spec in SPECS if not may(person, spec, policy)]
+    ask = [f"{spec.name}: ask {names(who_may(facts.people, spec, policy))}" for spec in denied]
     origin = person.roles_from or f"the settings, [people.{person.id}]"
     accounts = ", ".join(f"{account.platform} {account.id}" for account in person.accounts)
     return Card(
         f"You are {person.name}, on {platform}.",
         (
-            f"Roles: {', '.join(sorted(person.roles))} (from {origin})",
+            f"Roles: {', '.join(sorted(person.roles)) or 'none'} (from {origin})",
+            *_granted(person, facts),
+            *((f"Groups: {', '.join(sorted(person.groups))}",) if person.groups else ()),
             f"Accounts: {accounts}" if accounts else "No accounts",
             f"You may: {', '.join(allowed)}",
             *ask,
         ),
     )
+
+
+def _granted(person: Person, facts: Facts) -> list[str]:
+    """What grants add, and by which name each of them reaches the person."""
+    lines = []
+    for grant in facts.policy.grants:
+        by = [name for name in grant.to if name == person.id or name.removeprefix("@") in person.groups]
+        if grant.to_person(person):
+            roles = ", ".join(sorted(grant.roles))
+            lines.append(f"Roles for {grant.where}: {roles} (from a grant to {say.listed(by)})")
+    return lines
 
 
 def not_found(id: str, near: str | None) -> Card:  # noqa: A002 - the word of the domain

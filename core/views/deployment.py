@@ -9,9 +9,9 @@ from core.announce import failed_checks
 from core.cards import Bar, Button, Card, Tone
 from core.commands import Seen
 from core.facts import Facts
-from core.phases.approve import in_words
+from core.phases.approve import in_words, missing_groups
 from core.phases.push import estimate
-from core.policy import approvers, covers, gates, names, undone, votes_that_count
+from core.policy import covers, gates, helpers, names, quorum, undone
 from core.stages import MOVING, Act, Stage, legal
 from core.state import PUBLIC, Check, Deployment, Mainframe
 
@@ -204,15 +204,23 @@ def _what_changes(d: Deployment, facts: Facts) -> tuple[str, ...]:
 
 
 def _votes(d: Deployment, facts: Facts) -> tuple[str, ...]:
-    need = facts.policy.quorum_for(d.component)
-    voted = votes_that_count(d, facts.lane, facts.siblings, facts.regions, facts.people, facts.policy)
-    by = f": {', '.join(facts.name_of(person) for person in voted)}" if voted else ""
-    missing = f" · Can approve: {names(approvers(d, facts.people, facts.policy))}" if len(voted) < need else ""
-    return (f"Approved {len(voted)} of {need}{by}{missing}",)
+    state, groups = quorum(d, facts), facts.policy.groups_for(d.component)
+    by = ", ".join(_voter(person, groups, facts) for person in state.people)
+    anybody = state.lacking > len(state.missing)
+    needs = [f"Can approve: {names(helpers(d, facts))}"] if anybody else []
+    needs = [*missing_groups(d, facts), *needs]
+    return (" · ".join((f"Approved {len(state.people)} of {state.need}{': ' + by if by else ''}", *needs)),)
+
+
+def _voter(person: str, groups: tuple[str, ...], facts: Facts) -> str:
+    """`Bo Li (ops)`, where a group is asked for."""
+    of = next((known.groups for known in facts.people if known.id == person), frozenset())
+    named = [group for group in groups if group in of]
+    return f"{facts.name_of(person)} ({', '.join(named)})" if named else facts.name_of(person)
 
 
 def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
-    found = gates(d, facts.lane, facts.siblings, facts.servers, facts.people, facts.policy, facts.now)
+    found = gates(d, facts)
     lines: list[str] = []
     for gate in found:
         match gate.kind:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from core import commands as c
 from core.events import OutcomeStale
 from core.facts import Decided, Refused, Verdict
-from core.people import Person
+from core.people import Grant, Person
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
 from core.workflow import Writing
@@ -34,14 +34,26 @@ updates = st.sampled_from(tuple(UPDATES))
 MAKERS = {
     "verify": c.Verify,
     "approve": c.Approve,
+    "unapprove": c.Unapprove,
     "rollback": c.Rollback,
     "cancel": c.Cancel,
     "retry": c.Retry,
     "pause": c.Pause,
     "resume": c.Resume,
 }
-EMPTY = frozenset({"Verify", "Approve", "Rollback", "Cancel", "Retry", "Pause", "Resume", "Push", "Reject"})
+EMPTY = frozenset(
+    {"Verify", "Approve", "Rollback", "Cancel", "Retry", "Pause", "Resume", "Push", "Reject", "Unapprove"}
+)
 """Commands that change nothing when they come a second time at once."""
+
+
+GRANTS = st.builds(
+    Grant,
+    to=st.sampled_from((("eve",), ("@security",), ("di", "@ops"))),
+    roles=st.sampled_from((frozenset({"approver"}), frozenset({"deployer", "approver"}))),
+    components=st.sampled_from(((), ("main",), ("docs",))),
+    servers=st.sampled_from(((), ("eu",), ("public",), ("eu", "us"))),
+)
 
 
 class Journeys(RuleBasedStateMachine):
@@ -154,6 +166,21 @@ class Journeys(RuleBasedStateMachine):
         held = next(one for one in world.people if one.id == who.id)
         changed = replace(held, roles=held.roles ^ {"approver"})
         world.people = tuple(changed if one.id == who.id else one for one in world.people)
+
+    @rule(who=st.sampled_from((BO, CY, EVE, DI)), group=st.sampled_from(("security", "ops")))
+    def join_or_leave_a_group(self, who: Person, group: str) -> None:
+        world = self.world
+        held = next(one for one in world.people if one.id == who.id)
+        changed = replace(held, groups=held.groups ^ {group})
+        world.people = tuple(changed if one.id == who.id else one for one in world.people)
+
+    @rule(groups=st.sampled_from(((), ("security",), ("security", "ops"))))
+    def ask_for_groups(self, groups: tuple[str, ...]) -> None:
+        self.world.policy = replace(self.world.policy, groups=groups)
+
+    @rule(grants=st.lists(GRANTS, max_size=2))
+    def grant_something(self, grants: list[Grant]) -> None:
+        self.world.policy = replace(self.world.policy, grants=tuple(grants))
 
     @rule(quorum=st.sampled_from((1, 2, 3)))
     def change_the_quorum(self, quorum: int) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from core import events as e
 from core.evolve import evolve, evolve_lane
+from core.people import Person
 from core.policy import Covers
 from core.ports import Change
 from core.state import Deployment, Lane, ManifestFacts, ReleaseRef
@@ -179,13 +181,32 @@ def _approved(world: World, chain: str, taken_at: int) -> None:
     wanted = Covers(digest, run, manifest.component, manifest.level, manifest.irreversible, replaces)
     voters = {vote.person for vote in _standing(world, chain, taken_at, manifest.component)
               if (vote.digest, vote.run, vote.covers) == (digest, run, wanted.fingerprint)}  # fmt: skip
-    allowed = {one.id for one in taken.people if "approver" in one.roles and not one.shared}
+    regions = [region for region, _ in taken.event.replaces]
+    approving = {one.id: one for one in taken.people if not one.shared and _approves(one, taken, manifest, regions)}
     if not taken.policy.own_push:
-        allowed.discard(pushed)
-    counted = voters & allowed
-    need = taken.policy.quorum_for(manifest.component)
+        approving.pop(pushed, None)
+    counted = voters & set(approving)
+    need = taken.policy.quorum_by_component.get(manifest.component, taken.policy.quorum)
     assert len(counted) >= need, f"{chain} took the lane with {sorted(counted)} of {sorted(voters)}, {need} are needed"
+    groups = taken.policy.groups_by_component.get(manifest.component, taken.policy.groups)
+    members = [[who for who in counted if group in approving[who].groups] for group in groups]
+    stood = any(len(set(standing)) == len(groups) for standing in product(*members))
+    assert stood, f"{chain} took the lane without one of each of {groups}"
     assert tuple(region for region, _ in taken.event.replaces) == taken.regions, "a region was left out"
+
+
+def _approves(who: Person, taken: Line, manifest: ManifestFacts, regions: list[str]) -> bool:
+    """Everywhere by their roles, or in every region by a grant."""
+    given = [
+        grant
+        for grant in taken.policy.grants
+        if "approver" in grant.roles
+        and ({who.id, *(f"@{group}" for group in who.groups)} & set(grant.to))
+        and (not grant.components or manifest.component in grant.components)
+    ]
+    return "approver" in who.roles or all(
+        any(not grant.servers or region in grant.servers for grant in given) for region in regions
+    )
 
 
 def _manifest(lines: list[Line]) -> tuple[str, ManifestFacts]:
@@ -207,6 +228,9 @@ def _standing(world: World, chain: str, end: int, component: str) -> list[e.Vote
                 votes.append(line.event)
             case e.VotesFell(people=people) if line.chain == chain:
                 votes = [vote for vote in votes if vote.person not in people]
+            case e.VoteWithdrawn(person=person) if line.chain == chain:
+                assert person == line.by, "somebody took another's vote back"
+                votes = [vote for vote in votes if vote.person != person]
             case e.VerificationStarted() if line.chain == chain:
                 votes = []
             case e.RollbackStarted(generation=generation) if generation and line.chain in keys:
