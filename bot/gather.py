@@ -24,7 +24,7 @@ from core.ports import (
 from core.release.manifest import Manifest
 from core.state import Server
 from core.text import nearest
-from core.workflow import Writing
+from core.workflow import Writing, about
 
 _ASKING = 3.0
 """Seconds that an answer to a person may wait for a server that only adds to it."""
@@ -52,7 +52,8 @@ class Gatherer:
             case c.Push():
                 return await self._for_push(command, asker, channel, nonce)
             case _:
-                around = await self._store.surroundings(*c.split_id(command.id))
+                typed = about(command)
+                around = await self._store.surroundings(*c.split_id(typed or ""))
                 return self.within(around, asker, channel, nonce)
 
     async def for_deployment(self, key: str, nonce: str) -> Facts | None:
@@ -74,6 +75,7 @@ class Gatherer:
             deployment=around.deployment,
             lane=around.lane,
             siblings=around.siblings,
+            blocks=around.blocks,
         )
 
     async def bare(self, asker: Person, channel: str) -> Facts:
@@ -81,7 +83,8 @@ class Gatherer:
         return await self._facts(asker, channel, "")
 
     async def _facts(self, asker: Person | None, channel: str, nonce: str) -> Facts:
-        return self.within(Surroundings(None, tuple(await self._store.servers())), asker, channel, nonce)
+        servers, blocks = tuple(await self._store.servers()), tuple(await self._store.blocks())
+        return self.within(Surroundings(None, servers, blocks=blocks), asker, channel, nonce)
 
     # -- push ----------------------------------------------------------------------------------------------------------
 

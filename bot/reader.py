@@ -97,6 +97,8 @@ class Reader:
                 return await self._one(typed, facts, zone)
             case c.History(count, component):
                 return _done(await self._history(count, component, facts, zone))
+            case c.When(id=typed):
+                return await self._when(typed, facts, zone)
             case c.Show(id=typed):
                 return await self._show(typed, facts, zone)
             case c.Servers():
@@ -135,6 +137,12 @@ class Reader:
         if d is None:
             return await self._missing(typed, facts)
         return Reply("done", deployment_card(d, await self._around(d, facts), zone), d.name)
+
+    async def _when(self, typed: str, facts: Facts, zone: str) -> Reply:
+        d = await self._find(typed, facts)
+        if d is None:
+            return await self._missing(typed, facts)
+        return Reply("done", answers.when(d, await self._around(d, facts), zone), d.name)
 
     async def _around(self, d: Deployment, facts: Facts) -> Facts:
         found = await self._gather.for_deployment(d.key, "")

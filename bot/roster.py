@@ -13,7 +13,7 @@ from core.changes import change
 from core.events import SYSTEM, PeopleChanged
 from core.facts import Facts
 from core.people import Grant, Person
-from core.policy import Policy
+from core.policy import Holiday, Policy, Window
 from core.ports import Clock, Conflict, Store
 from core.steps import has_work
 
@@ -64,11 +64,28 @@ def roster_of(people: Sequence[Person], policy: Policy) -> Roster:
     rules |= {f"groups of {name}": list(groups) for name, groups in sorted(policy.groups_by_component.items())}
     if policy.grants:
         rules["grants"] = [_grant(grant) for grant in policy.grants]
+    rules |= {f"the window {one.name}": _window(one) for one in policy.windows}
+    rules |= {
+        f"the holiday {one.name}": f"{say.listed(one.days)} in {one.time_zone}{_for(one)}" for one in policy.holidays
+    }
     return {"people": {person.id: _facts_of(person) for person in people}, "rules": rules}
 
 
 def _grant(grant: Grant) -> str:
     return f"{say.listed(sorted(grant.roles))} for {grant.where} to {say.listed(grant.to)}"
+
+
+def _window(window: Window) -> str:
+    only = "" if window.required else ", to be chosen"
+    return f'"{window.opens}" in {window.time_zone} for {say.duration(window.lasts)}{_for(window)}{only}'
+
+
+def _holiday(holiday: Holiday) -> str:
+    return f"{say.listed(holiday.days)} in {holiday.time_zone}{_for(holiday)}"
+
+
+def _for(one: Window | Holiday) -> str:
+    return f" for {say.listed(one.components)}" if one.components else ""
 
 
 def _facts_of(person: Person) -> dict[str, Any]:

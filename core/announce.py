@@ -19,7 +19,7 @@ from core.policy import admins, helpers
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Check, Deployment
+from core.state import Block, Check, Deployment
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -58,6 +58,8 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.failed(event)
         case e.Retried(stage):
             tell.thread(f"{tell.actor} tries {stage.words} again")
+        case e.Paused(wide=True) | e.Resumed() if facts.asker is None:
+            pass  # the pause of everything, and its end, are told once
         case e.Paused(why, automatic):
             tell.paused(why, automatic)
         case e.Resumed():
@@ -78,12 +80,45 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
 
 
 def _system(event: e.Event, facts: Facts) -> list[Outbound]:
-    if not isinstance(event, e.ServerConfigured) or not facts.channel:
-        return []
-    what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+    """One line where it was said; what holds production is told to whoever follows it, too."""
     by = facts.asker.name if facts.asker else "Ashat"
-    was = f", in place of {event.replaced}" if event.replaced else ""
-    return [Outbound("line", facts.channel, Card(f"{by} configured {what}: {event.name} at {event.url}{was}"))]
+    match event:
+        case e.ServerConfigured():
+            what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+            was = f", in place of {event.replaced}" if event.replaced else ""
+            return _lines((facts.channel,), f"{by} configured {what}: {event.name} at {event.url}{was}")
+        case e.Blocked():
+            return _lines(_concerned(event.component, facts), f"{by} {_blocked(event, facts)}")
+        case e.Unblocked():
+            verb = {"lock": "unlocked", "freeze": "unfroze", "pause": "lets go on:"}[event.kind]
+            broke = f" (it was {facts.name_of(event.holder)}'s lock): “{event.why}”" if event.why else ""
+            component = next((block.component for block in facts.blocks if block.id == event.id), None)
+            return _lines(_concerned(component, facts), f"{by} {verb} {event.where}{broke}")
+        case _:
+            return []
+
+
+def _lines(channels: Iterable[str], text: str) -> list[Outbound]:
+    return [Outbound("line", channel, Card(text)) for channel in dict.fromkeys(channels) if channel]
+
+
+def _concerned(component: str | None, facts: Facts) -> tuple[str, ...]:
+    """Where it was said, and the channels that follow the component."""
+    routes = facts.policy.routes
+    return (
+        facts.channel,
+        *(one.channel for one in routes if not one.components or component in (None, *one.components)),
+    )
+
+
+def _blocked(event: e.Blocked, facts: Facts) -> str:
+    if event.kind == "pause":
+        return "paused everything that goes to production. Rollbacks go on; `deploy resume` ends it"
+    verb = "locked" if event.kind == "lock" else "froze"
+    what = Block(event.id, event.kind, "", event.why, facts.now, event.until, event.component, event.region)
+    zone = facts.asker.time_zone if facts.asker else "UTC"
+    end = f" until {say.clock(event.until, zone, facts.now)} ({zone})" if event.until else ""
+    return f"{verb} {what.where}{end}: “{event.why}”. Rollbacks go on"
 
 
 def _names(people: Iterable[str], facts: Facts) -> str:

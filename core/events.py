@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from core.stages import Stage
-from core.state import Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
+from core.state import BlockKind, Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +200,8 @@ class Paused:
     why: str
     automatic: bool
     order: int
+    wide: bool = False
+    """Because everything is paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,29 @@ class ServerConfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Production was locked or frozen, or everything paused; see core.state.Block."""
+
+    id: str
+    kind: BlockKind
+    why: str
+    until: datetime | None
+    component: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocked:
+    """Lifted before its end. `why` is there where somebody else than its holder broke a lock."""
+
+    id: str
+    kind: BlockKind
+    holder: str
+    where: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TestedOnAlpha:
     """`ashat alpha test` ran the checks on this machine, and this digest passed."""
 
@@ -304,7 +329,7 @@ DeploymentEvent = (
     | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered
     | Noted | OutcomeStale
 )  # fmt: skip
-SystemEvent = Opened | ServerConfigured | TestedOnAlpha | PeopleChanged
+SystemEvent = Opened | ServerConfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged
 Event = DeploymentEvent | SystemEvent
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}

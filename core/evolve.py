@@ -118,8 +118,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _failed(d, failed_in, why, region)
         case e.Retried():
             return _retried(d, event, at)
-        case e.Paused(why, automatic, order):
-            return replace(d, hold=Hold(None if automatic else by, why, at), order=order)
+        case e.Paused(why, automatic, order, wide):
+            return replace(d, hold=Hold(None if automatic or wide else by, why, at, wide), order=order)
         case e.Resumed(order):
             return replace(d, hold=None, order=order, resumed_at=at)
         case e.RollbackStarted():

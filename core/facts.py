@@ -11,7 +11,7 @@ from core.people import Person
 from core.policy.rules import Policy
 from core.ports import AlphaFile, Probe
 from core.release.manifest import Manifest
-from core.state import Deployment, Lane, MainframeStatus, ManifestFacts, Server
+from core.state import Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
 
 ASHAT = "ashat"
 """Who acts where no person does: what was observed, and thresholds that trip."""
@@ -52,10 +52,12 @@ class Facts:
     lane: Lane = field(default_factory=lambda: Lane("main"))
     siblings: tuple[Deployment, ...] = ()
     """Other deployments of the component that have not ended."""
+    blocks: tuple[Block, ...] = ()
+    """Locks, freezes and the pause of everything; those that have ended may still be among them."""
     alpha: AlphaFacts | None = None
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
-    """All deployments that have not ended, where a server is to be configured."""
+    """All deployments that have not ended, where the decision is about none of them alone."""
 
     @property
     def me(self) -> Person:
@@ -67,6 +69,11 @@ class Facts:
     def regions(self) -> tuple[str, ...]:
         """OMEGA's configured regions."""
         return tuple(sorted(server.region for server in self.servers if server.role == "omega"))
+
+    @property
+    def paused(self) -> Block | None:
+        """The pause of everything, while it stands."""
+        return next((block for block in self.blocks if block.kind == "pause" and block.stands(self.now)), None)
 
     @property
     def public(self) -> Server | None:
@@ -129,6 +136,11 @@ class LaneFree:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldWithAll:
+    """Everything is paused, and this is not yet; or everything goes on, and this was held with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class PackageSigned:
     statement: str
 
@@ -187,6 +199,6 @@ class Elapsed:
 
 
 Outcome = (
-    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | PackageSigned | RegionHealthy | StepFailed
-    | FleetSeen | SlotGone | BaselineRuns | HealthSeen | Elapsed
+    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
+    | StepFailed | FleetSeen | SlotGone | BaselineRuns | HealthSeen | Elapsed
 )  # fmt: skip

@@ -178,6 +178,8 @@ class Hold:
     person: str | None
     why: str
     at: datetime
+    wide: bool = False
+    """With everything else: it ends when that pause does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,38 @@ class Lane:
     def releases(self) -> tuple[ReleaseRef, ...]:
         """What production runs, each once."""
         return tuple({(ref.id, ref.attempt): ref for _, ref in self.current if ref}.values())
+
+
+BlockKind = Literal["lock", "freeze", "pause"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What keeps production as it is until it is lifted or ends: a lock, a freeze, or the pause of everything.
+
+    It belongs to what it is about, not to the session or the role of the person who asked for it. None of them ever
+    blocks a rollback.
+    """
+
+    id: str
+    kind: BlockKind
+    by: str
+    why: str
+    at: datetime
+    until: datetime | None = None
+    component: str | None = None
+    """None: every component."""
+    region: str | None = None
+    """A freeze: this region of OMEGA alone; None: every region."""
+
+    def stands(self, now: datetime) -> bool:
+        return self.until is None or now < self.until
+
+    @property
+    def where(self) -> str:
+        """`main on OMEGA eu`, `everything`."""
+        what = self.component or "everything"
+        return f"{what} on OMEGA {self.region}" if self.region else what
 
 
 ServerRole = Literal["public", "omega"]

@@ -21,6 +21,7 @@ from core.facts import (
     FleetRow,
     FleetSeen,
     HealthSeen,
+    HeldWithAll,
     LaneFree,
     Outcome,
     PackageSigned,
@@ -31,8 +32,9 @@ from core.facts import (
     VotesStale,
 )
 from core.phases.approve import lane_is_free, stale_votes
-from core.phases.deploy import is_switched
+from core.phases.deploy import is_switched, out_of_step
 from core.phases.rollback import is_restored
+from core.policy import barriers
 from core.release.wire import (
     CheckWanted,
     ComponentState,
@@ -185,6 +187,8 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     deadline = due(d, facts.policy)
     if deadline is not None and facts.now >= deadline:
         return Elapsed()
+    if out_of_step(d, facts):
+        return HeldWithAll()
     match d.stage:
         case Stage.PLANNED:
             return seen.copied or Copy(d.id, d.source)
@@ -329,9 +333,13 @@ def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | 
 def _scheduled(d: Deployment, facts: Facts) -> Step:
     if stale_votes(d, facts):
         return VotesStale()
-    if d.hold is None and facts.regions and lane_is_free(d, facts):
+    if d.hold is not None or not facts.regions or not lane_is_free(d, facts):
+        return Wait(None, "its turn has not come")
+    standing = barriers(d, facts)
+    if not standing:
         return LaneFree()
-    return Wait(None, "its turn has not come")
+    ends = [gate.until for gate in standing if gate.until is not None]
+    return Wait((min(ends) - facts.now).total_seconds() if ends else None, f"it needs {standing[0].needs}")
 
 
 def d_release(d: Deployment) -> Release:

@@ -17,6 +17,7 @@ from core.facts import (
     Facts,
     FleetSeen,
     HealthSeen,
+    HeldWithAll,
     LaneFree,
     Outcome,
     PackageSigned,
@@ -28,7 +29,7 @@ from core.facts import (
     Verdict,
     VotesStale,
 )
-from core.phases import approve, configure, deploy, push, rollback, verify
+from core.phases import approve, blocks, configure, deploy, push, rollback, verify
 from core.policy import EVERY, Policy, Scope, may, names, production, roles_in, who_may
 from core.policy.roles import ANYWHERE
 from core.stages import Stage
@@ -36,7 +37,9 @@ from core.state import DEFAULT_REGION, PUBLIC, Deployment
 
 AboutOne = c.Verify | c.Approve | c.Unapprove | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume | c.Note
 """The commands that are about one deployment."""
-Writing = c.Configure | c.Push | AboutOne
+AboutAll = c.Lock | c.Unlock | c.Freeze | c.Unfreeze | c.Pause | c.Resume
+"""About production as a whole, or about one component of it; pause and resume where they name no deployment."""
+Writing = c.Configure | c.Push | c.Lock | c.Unlock | c.Freeze | c.Unfreeze | AboutOne
 """The commands that change something; the others only read."""
 
 
@@ -50,8 +53,29 @@ def decide(command: Writing, facts: Facts) -> Verdict:
             return configure.configure(command, facts)
         case c.Push():
             return push.push(command, facts)
+        case c.Lock():
+            return blocks.lock(command, facts)
+        case c.Unlock():
+            return blocks.unlock(command, facts)
+        case c.Freeze():
+            return blocks.freeze(command, facts)
+        case c.Unfreeze():
+            return blocks.unfreeze(command, facts)
+        case c.Pause(id=None):
+            return blocks.pause_all(command, facts)
+        case c.Resume(id=None):
+            return blocks.resume_all(command, facts)
         case _:
             return _about(command, facts)
+
+
+def about(command: Writing) -> str | None:
+    """The deployment that the command is about, as typed; None where it is about none, or opens one."""
+    match command:
+        case c.Configure() | c.Push() | c.Lock() | c.Unlock() | c.Freeze() | c.Unfreeze():
+            return None
+        case _:
+            return command.id
 
 
 def scope_of(command: Writing, facts: Facts) -> Scope:
@@ -63,6 +87,12 @@ def scope_of(command: Writing, facts: Facts) -> Scope:
         case c.Push():
             manifest = facts.alpha.manifest if facts.alpha else None
             return Scope(manifest.component if manifest else None, (PUBLIC,))
+        case c.Lock(component=component) | c.Unlock(component=component):
+            return Scope(component or EVERY) if isinstance(command, c.Lock) else Scope(component)
+        case c.Freeze(component=component, region=region) | c.Unfreeze(component=component, region=region):
+            return Scope(component or EVERY, (region.lower(),) if region else facts.regions)
+        case c.Pause(id=None) | c.Resume(id=None):
+            return Scope(EVERY)
         case _ if d is None:
             return ANYWHERE
         case c.Note():
@@ -149,6 +179,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return approve.stale(d, facts)
         case LaneFree():
             return approve.free(d, facts)
+        case HeldWithAll():
+            return deploy.held_with_all(d, facts)
         case PackageSigned():
             return deploy.packaged(outcome, d)
         case RegionHealthy():

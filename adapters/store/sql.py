@@ -20,7 +20,7 @@ from adapters.store.threads import Threads
 from adapters.store.working import Kept, Looked, Working
 from core.journal import Entry, Head
 from core.ports import CardRow, Change, Clock, Conflict, Incoming, Lease, Page, Queued, Reply, Surroundings, Waiting
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 
 Written = tuple[Change | None, Deployment | None]
 """What was committed, and the deployment as it is stored since."""
@@ -128,6 +128,9 @@ class SqlStore:
 
     async def servers(self) -> Sequence[Server]:
         return await self._readers.run(reads.servers)
+
+    async def blocks(self) -> Sequence[Block]:
+        return await self._readers.run(reads.blocks)
 
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         return await self._readers.run(lambda c: reads.durations(c, component, limit))

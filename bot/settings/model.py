@@ -13,16 +13,19 @@ from bot.settings.sections import (
     Checks,
     Component,
     GrantSettings,
+    HolidaySettings,
     Http,
     PersonSettings,
     Roles,
     RouteSettings,
     Servers,
     Slack,
+    WindowSettings,
     Workflow,
 )
 from bot.settings.values import origin_of
 from core.people import Grant, Person, with_viewing
+from core.policy import Holiday, Window
 from core.release.manifest import Name
 from core.routing import Route
 from core.state import PUBLIC, omega
@@ -49,6 +52,8 @@ class Settings(BaseSettings):
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
     grants: tuple[GrantSettings, ...] = ()
+    windows: tuple[WindowSettings, ...] = ()
+    holidays: tuple[HolidaySettings, ...] = ()
     roles: Roles = Roles()
     slack: Slack = Slack()
     http: Http = Http()
@@ -88,6 +93,17 @@ class Settings(BaseSettings):
             )
             for key, person in self.people.items()
         )
+
+    def all_windows(self) -> tuple[Window, ...]:
+        zone = self.ashat.time_zone
+        return tuple(
+            Window(one.name, one.opens, one.lasts, one.time_zone or zone, one.components, one.required)
+            for one in self.windows
+        )
+
+    def all_holidays(self) -> tuple[Holiday, ...]:
+        zone = self.ashat.time_zone
+        return tuple(Holiday(one.name, one.days, one.time_zone or zone, one.components) for one in self.holidays)
 
     @property
     def highest_quorum(self) -> int:

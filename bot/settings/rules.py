@@ -20,6 +20,7 @@ def broken(settings: Settings) -> Broken:
     yield from _strangers_have_no_vote(settings)
     yield from _grants_reach_somebody(settings)
     yield from _one_quorum_each(settings)
+    yield from _windows_are_distinct(settings)
     yield from _origins_are_distinct(settings)
     yield from _check_names_are_distinct(settings)
     yield from _minimum_checks_exist(settings)
@@ -69,6 +70,14 @@ def _one_quorum_each(settings: Settings) -> Broken:
     for name, component in settings.components.items():
         if component.quorum is not None and name in settings.workflow.quorum_by_component:
             yield ("components", name, "quorum"), "stands in [workflow] quorum_by_component too; keep one of them"
+
+
+def _windows_are_distinct(settings: Settings) -> Broken:
+    seen: set[str] = set()
+    for index, window in enumerate(settings.windows):
+        if window.name in seen:
+            yield ("windows", index, "name"), f'should be another than "{window.name}", which another window has'
+        seen.add(window.name)
 
 
 def _origins_are_distinct(settings: Settings) -> Broken:

@@ -21,9 +21,12 @@ from bot.settings.values import (
     AccountId,
     ApiUrl,
     ChannelAddress,
+    Cron,
+    Days,
     Grantee,
     HostPattern,
     Listen,
+    NotEmpty,
     Origin,
     PositiveSeconds,
     PublicKeyText,
@@ -255,14 +258,44 @@ class PersonSettings(Section):
 class GrantSettings(Section):
     """Roles for some components and servers, beside those that people hold everywhere."""
 
-    to: Annotated[tuple[Grantee, ...], Field(min_length=1)] = Field(examples=[["alice", "@security"]])
+    to: Annotated[tuple[Grantee, ...], NotEmpty] = Field(examples=[["alice", "@security"]])
     """People by their key under [people], and groups: "@security"."""
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)] = Field(examples=[["approver"]])
+    roles: Annotated[tuple[Role, ...], NotEmpty] = Field(examples=[["approver"]])
     """Of viewer, deployer, approver, admin; each includes viewer."""
     components: tuple[Name, ...] = ()
     """Only for these components."""
     servers: tuple[Name, ...] = ()
     """Only for what concerns these: "public", or a region of OMEGA."""
+
+
+class WindowSettings(Section):
+    """When production may change: a window that opens again and again, right across changes of the clocks."""
+
+    name: Name = Field(examples=["low-traffic"])
+    """What it is called: `deploy approve <id> --window low-traffic`."""
+    opens: Cron = Field(examples=["0 2 * * mon-fri"])
+    """When it opens, as a cron expression: minute, hour, day of the month, month, day of the week."""
+    lasts: PositiveSeconds = Field(examples=["3h"])
+    """How long it stays open."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Its time zone, where it is another than [ashat] time_zone."""
+    components: tuple[Name, ...] = ()
+    """The components that it is for; none named means all."""
+    required: bool = True
+    """Whether their production changes in such windows only; false: a window that approvers may choose."""
+
+
+class HolidaySettings(Section):
+    """Whole days on which production does not change."""
+
+    name: Text = Field(examples=["Christmas"])
+    """What it is called."""
+    days: Annotated[tuple[Days, ...], NotEmpty] = Field(examples=[["12-25", "2026-12-28/2027-01-02"]])
+    """Days of each year ("12-25"), of one year ("2026-12-24"), or from and to, with a slash between."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Its time zone, where it is another than [ashat] time_zone."""
+    components: tuple[Name, ...] = ()
+    """The components that it is for; none named means all."""
 
 
 class Roles(Section):

@@ -9,12 +9,14 @@ from core.commands import Approve, Reject, Unapprove
 from core.events import Approved, DeploymentEvent, LaneTaken, Rejected, Voted, VotesFell, VoteWithdrawn
 from core.facts import Decided, Facts, Refused, Verdict
 from core.phases import verify
-from core.phases.common import does_not_fit, stale_click
+from core.phases.common import does_not_fit, gate_line, stale_click
 from core.policy import (
     Covers,
+    Gate,
     admins,
     ahead,
     approvers,
+    barriers,
     covers,
     names,
     queue,
@@ -126,26 +128,28 @@ def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tup
     """`events` alone where votes are missing; else the approval too, and the lane where it is free."""
     state = quorum(after, facts)
     if not state.met:
-        return Decided(events, (*says, *missing_groups(after, facts)))
-    before = ahead(after, facts.lane, facts.siblings)
+        later = (gate_line(gate, facts, facts.me.time_zone) for gate in barriers(after, facts))
+        return Decided(events, (*says, *missing_groups(after, facts), *later))
+    before, standing = ahead(after, facts.lane, facts.siblings), barriers(after, facts)
     approved = Approved(state.people, before.name if before else None)
-    taken = () if before or not lane_is_free(after, facts) else (lane_taken(after, facts),)
-    return Decided((*events, approved, *taken), (*says, _next(after, before)))
+    taken = () if before or standing or not lane_is_free(after, facts) else (lane_taken(after, facts),)
+    return Decided((*events, approved, *taken), (*says, *_next(after, before, standing, facts)))
 
 
 def missing_groups(d: Deployment, facts: Facts) -> tuple[str, ...]:
     """`Needs security: Cy Roe or Di Fox`, for each required group that nobody has stood for."""
-    return tuple(
-        f"Needs {gate.needs}: {say.listed([facts.name_of(one) for one in gate.who], 'or') if gate.who else 'nobody'}"
-        for gate in vote_gates(d, facts)
-        if gate.kind == "group"
-    )
+    unmet = (gate for gate in vote_gates(d, facts) if gate.kind == "group")
+    return tuple(gate_line(gate, facts, "UTC") for gate in unmet)
 
 
-def _next(d: Deployment, before: Deployment | None) -> str:
+def _next(d: Deployment, before: Deployment | None, standing: list[Gate], facts: Facts) -> tuple[str, ...]:
+    waits = tuple(gate_line(gate, facts, facts.me.time_zone) for gate in standing)
     if before:
-        return f"Approved, queued behind {before.name}; everything is judged again when its turn comes"
-    return f"Approved. {d.name} goes to OMEGA now"
+        behind = f"Approved, queued behind {before.name}; everything is judged again when its turn comes"
+        return (behind, *waits)
+    if waits:
+        return (f"Approved. {d.name} goes to OMEGA by itself once it may: `deploy when {d.name}`", *waits)
+    return (f"Approved. {d.name} goes to OMEGA now",)
 
 
 def in_words(wanted: Covers, d: Deployment, facts: Facts) -> str:
@@ -196,6 +200,8 @@ def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
         return (VotesFell(tuple(vote.person for vote in d.votes), f"it waited too long: it needs {gate.needs}"),)
     if not quorum(d, facts).met:
         return stale_votes(d, facts) or (VotesFell((), "more votes are needed now"),)
+    if barriers(d, facts):
+        return None
     return (lane_taken(d, facts),)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from core.people import Grant
+from core.policy.calendar import Closure, Holiday, Window, closures
 from core.routing import Route
 from core.state import Check
 
@@ -37,6 +39,8 @@ class Policy:
     groups: tuple[str, ...] = ()
     """Groups that must be among the votes, each by another person."""
     groups_by_component: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
     own_push: bool = False
     verification_timeout: float = 600
     verification_ttl: float = 86_400
@@ -61,6 +65,10 @@ class Policy:
             for rule in self.checks
             if not rule.components or component in rule.components
         )
+
+    def closures(self, component: str, now: datetime) -> list[Closure]:
+        """What in the calendar forbids a change of the component's production now."""
+        return closures(self.windows, self.holidays, component, now)
 
     def groups_for(self, component: str) -> tuple[str, ...]:
         return self.groups_by_component.get(component, self.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core import say
@@ -12,9 +12,10 @@ from core.commands import SPECS
 from core.facts import ASHAT, Facts
 from core.journal import Entry
 from core.people import Person
-from core.policy import may, names, roles_in, who_may
+from core.phases.common import gate_line
+from core.policy import Gate, earliest, gates, lifting, may, names, roles_in, who_may
 from core.release.wire import Registered, State
-from core.stages import Stage
+from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
 from core.views.deployment import TITLES
 
@@ -44,12 +45,61 @@ def status(
     zone: str,
 ) -> Card:  # fmt: skip
     """All that have not ended, each in a line with what it waits for; else what production runs and what is new."""
+    standing = standing_lines(facts, zone)
     if not active:
-        return _nothing(lanes, since, alpha, facts, zone)
-    lines = [_status_line(d, facts, zone) for d in active]
+        nothing = _nothing(lanes, since, alpha, facts, zone)
+        return replace(nothing, lines=(*standing, *nothing.lines))
+    lines = [*standing, *(_status_line(d, facts, zone) for d in active)]
     return Card(
         f"{say.count(len(active), 'deployment')} under way", (*lines, _production_line(lanes, since, facts, zone))
     )
+
+
+def standing_lines(facts: Facts, zone: str) -> list[str]:
+    """What holds production now: who, what, why and until when."""
+    lines = []
+    for block in facts.blocks:
+        if block.stands(facts.now):
+            verb = {"lock": "🔒 Locked", "freeze": "❄ Frozen", "pause": "⏸ Paused"}[block.kind]
+            end = f" until {say.clock(block.until, zone, facts.now)}" if block.until else ""
+            by = facts.name_of(block.by)
+            lines.append(f"{verb}: {block.where}{end}, by {by}: “{block.why}”. `{lifting(block)}`")
+    return lines
+
+
+def when(d: Deployment, facts: Facts, zone: str) -> Card:
+    """The earliest legal start, and everything that stands before it, with who can lift it."""
+    if d.stage not in (*BEFORE_OMEGA, Stage.FAILED) or d.touched:
+        return Card(f"{d.name} is {d.stage.words}. `deploy status {d.name}`")
+    unmet, at = gates(d, facts), earliest(d, facts)
+    by_people = [gate for gate in unmet if gate.until is None]
+    lines = [_gate_words(gate, d, facts, zone) for gate in unmet]
+    valid = d.verification.valid_until if d.verification else None
+    if at is not None and valid is not None and facts.now < valid <= at:
+        late = say.clock(valid, zone, facts.now)
+        lines.append(f"Its verdict ends before that, at {late}: `deploy verify {d.name}` again, and vote again")
+    if at is None:
+        title = f"{d.name} cannot start by waiting alone"
+    elif at > facts.now:
+        title = f"{d.name} can start {say.clock(at, zone, facts.now)} at the earliest"
+    else:
+        title = f"{d.name} may start as soon as this is met" if by_people else f"{d.name} may start now"
+    return Card(title, tuple(lines))
+
+
+def _gate_words(gate: Gate, d: Deployment, facts: Facts, zone: str) -> str:
+    who = say.listed([facts.name_of(person) for person in gate.who], "or")
+    match gate.kind:
+        case "omega":
+            return f"{gate.needs}. {who} can: `deploy configure omega <url> <name>`"
+        case "verdict" | "expired":
+            return f"Needs {gate.needs}: `deploy verify {d.name}`"
+        case "hold":
+            return f"Needs {gate.needs}: `deploy resume {d.name}`"
+        case "lane":
+            return f"Needs {gate.needs}, which holds the lane of {d.component}"
+        case _:
+            return gate_line(gate, facts, zone)
 
 
 def _status_line(d: Deployment, facts: Facts, zone: str) -> str:

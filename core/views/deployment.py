@@ -10,8 +10,9 @@ from core.cards import Bar, Button, Card, Tone
 from core.commands import Seen
 from core.facts import Facts
 from core.phases.approve import in_words, missing_groups
+from core.phases.common import gate_line
 from core.phases.push import estimate
-from core.policy import covers, gates, helpers, names, quorum, undone
+from core.policy import barriers, covers, gates, helpers, names, quorum, undone
 from core.stages import MOVING, Act, Stage, legal
 from core.state import PUBLIC, Check, Deployment, Mainframe
 
@@ -101,7 +102,7 @@ def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> 
         case Stage.AWAITING_APPROVAL:
             return _awaiting(d, facts, zone)
         case Stage.SCHEDULED:
-            return (*_scheduled(d, facts), *hold)
+            return (*_scheduled(d, facts, zone), *hold)
         case Stage.DEPLOYING:
             return (*_deploying(d, facts, zone, progress), *hold)
         case Stage.DISTRIBUTING:
@@ -120,6 +121,8 @@ def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> 
 
 def _hold(d: Deployment, facts: Facts) -> str:
     assert d.hold is not None
+    if d.hold.wide:
+        return f"⏸ Held: {d.hold.why}. `deploy resume` lets all go on"
     by = facts.name_of(d.hold.person) if d.hold.person else "by itself"
     return f"⏸ Paused {by}: {d.hold.why}. `deploy resume {d.name}`"
 
@@ -185,7 +188,7 @@ def _awaiting(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         *_what_changes(d, facts),
         f"Try it: {_slot_url(d)}",
         *_votes(d, facts),
-        *_other_gates(d, facts),
+        *_other_gates(d, facts, zone),
         *d.warnings,
     )
 
@@ -219,7 +222,7 @@ def _voter(person: str, groups: tuple[str, ...], facts: Facts) -> str:
     return f"{facts.name_of(person)} ({', '.join(named)})" if named else facts.name_of(person)
 
 
-def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
+def _other_gates(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     found = gates(d, facts)
     lines: list[str] = []
     for gate in found:
@@ -231,15 +234,21 @@ def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
                 lines.append(f"Needs {gate.needs}: `deploy verify {d.name}`")
             case "lane":
                 lines.append(f"Will wait for {gate.needs.removeprefix('the end of ')}, which is on its way")
+            case "lock" | "freeze" | "pause" | "window" | "holiday" | "debt":
+                lines.append(gate_line(gate, facts, zone))
             case _:
                 pass  # votes and hold have lines of their own
     return tuple(lines)
 
 
-def _scheduled(d: Deployment, facts: Facts) -> tuple[str, ...]:
+def _scheduled(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     holder = next((other for other in facts.siblings if other.key == facts.lane.holder), None)
-    behind = f"Queued behind {holder.name} ({holder.stage.words})" if holder else "Its turn comes next"
-    return (behind, *_votes(d, facts), "Everything is judged again when its turn comes")
+    standing = tuple(gate_line(gate, facts, zone) for gate in barriers(d, facts))
+    if holder:
+        behind = f"Queued behind {holder.name} ({holder.stage.words})"
+    else:
+        behind = "Goes to OMEGA by itself once it may" if standing else "Its turn comes next"
+    return (behind, *standing, *_votes(d, facts), "Everything is judged again when its turn comes")
 
 
 def _deploying(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> tuple[str | Bar, ...]:
@@ -389,9 +398,9 @@ def buttons(d: Deployment) -> tuple[Button, ...]:
         found.append(Button("Approve", f"approve {d.name}", seen, confirm=asked, style="primary"))
     if Act.REJECT in acts:
         found.append(Button("Reject", f"reject {d.name}", seen, asks="reason"))
-    if d.hold:
+    if d.hold and not d.hold.wide:
         found.append(Button("Resume", f"resume {d.name}", seen, style="primary"))
-    elif Act.PAUSE in acts:
+    elif Act.PAUSE in acts and not d.hold:
         found.append(Button("Pause", f"pause {d.name}", seen))
     if d.stage is Stage.FAILED and not failed_check:
         found.append(Button("Retry", f"retry {d.name}", seen, style="primary"))

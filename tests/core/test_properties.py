@@ -12,10 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from adapters.store.schedule import Work
 from core import commands as c
 from core.events import OutcomeStale
 from core.facts import Decided, Refused, Verdict
 from core.people import Grant, Person
+from core.policy import Holiday, Window
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
 from core.workflow import Writing
@@ -54,6 +56,21 @@ GRANTS = st.builds(
     components=st.sampled_from(((), ("main",), ("docs",))),
     servers=st.sampled_from(((), ("eu",), ("public",), ("eu", "us"))),
 )
+
+
+BLOCKS: tuple[Writing, ...] = (
+    c.Lock("looking into it"), c.Lock("moving the database", "main", duration=60), c.Freeze("audit", until="18:00"),
+    c.Freeze("audit", "docs"), c.Freeze("audit", None, "eu", duration=300), c.Pause(),
+)  # fmt: skip
+LIFTS: tuple[Writing, ...] = (
+    c.Unlock(), c.Unlock("it takes too long"), c.Unlock("it takes too long", "main"), c.Unfreeze(), c.Unfreeze("docs"),
+    c.Unfreeze(None, "eu"), c.Resume(), c.Resume(), c.Pause(),
+)  # fmt: skip
+CALENDARS = (
+    ((), ()), ((), ()),
+    ((Window("afternoon", "0 14 * * *", 3600, components=("main", "docs")),), ()),
+    ((), (Holiday("Epiphany", ("01-06",)), Holiday("inventory", ("2026-01-08",)))),
+)  # fmt: skip
 
 
 class Journeys(RuleBasedStateMachine):
@@ -182,6 +199,19 @@ class Journeys(RuleBasedStateMachine):
     def grant_something(self, grants: list[Grant]) -> None:
         self.world.policy = replace(self.world.policy, grants=tuple(grants))
 
+    @rule(who=st.sampled_from((ALICE, BO, EVE, VI)), what=st.sampled_from(BLOCKS), rounds=st.integers(0, 2))
+    def hold_production(self, who: Person, what: Writing, rounds: int) -> None:
+        self._says(who, what)
+        self.settle_somewhat(rounds)
+
+    @rule(who=st.sampled_from((ALICE, BO, EVE, VI)), what=st.sampled_from(LIFTS))
+    def let_production_go(self, who: Person, what: Writing) -> None:
+        self._says(who, what)
+
+    @rule(what=st.sampled_from(CALENDARS))
+    def change_the_calendar(self, what: tuple[tuple[Window, ...], tuple[Holiday, ...]]) -> None:
+        self.world.policy = replace(self.world.policy, windows=what[0], holidays=what[1])
+
     @rule(quorum=st.sampled_from((1, 2, 3)))
     def change_the_quorum(self, quorum: int) -> None:
         self.world.policy = replace(self.world.policy, quorum=quorum)
@@ -272,6 +302,8 @@ def _comes_to_rest(world: World) -> None:
     """Servers are well, people do nothing but lift what is held: all ends, or waits for a person, and stays so."""
     world.heal()
     world.people = EVERYBODY
+    world.policy = replace(world.policy, windows=(), holidays=(), grants=())
+    _lift_everything(world)
     for d in [d for d in world.deployments.values() if d.hold]:
         world.done(ALICE, c.Resume(d.key))
     before = len(world.journal)
@@ -284,6 +316,23 @@ def _comes_to_rest(world: World) -> None:
         world.look(key)
     world.settle(limit=1500)
     assert len(world.journal) == rested, [type(line.event).__name__ for line in world.journal[rested:]]
+
+
+def _lift_everything(world: World) -> None:
+    for block in list(world.blocks.values()):
+        if block.stands(world.now):
+            match block.kind:
+                case "lock":
+                    world.done(EVE, c.Unlock("done with it", block.component))
+                case "freeze" if block.id in world.blocks:
+                    world.says(EVE, c.Unfreeze(block.component, block.region))
+                case "pause":
+                    world.done(ALICE, c.Resume())
+                case _:
+                    pass  # lifted with another freeze of the same
+    for d in list(world.deployments.values()):
+        world.work[d.key] = world.work.get(d.key, Work(d.key)).wished(world.now)
+    world.tick()
 
 
 def _leftover(d: Deployment) -> bool:

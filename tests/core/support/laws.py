@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 
 from core import events as e
@@ -193,6 +194,28 @@ def _approved(world: World, chain: str, taken_at: int) -> None:
     stood = any(len(set(standing)) == len(groups) for standing in product(*members))
     assert stood, f"{chain} took the lane without one of each of {groups}"
     assert tuple(region for region, _ in taken.event.replaces) == taken.regions, "a region was left out"
+    _nothing_forbade(world, taken_at, manifest.component)
+
+
+def _nothing_forbade(world: World, end: int, component: str) -> None:
+    """No lock, freeze or pause that the journal knows of, and no holiday: by the events alone."""
+    taken, standing = world.journal[end], dict[str, e.Blocked]()
+    for line in world.journal[:end]:
+        if isinstance(line.event, e.Blocked):
+            standing[line.event.id] = line.event
+        if isinstance(line.event, e.Unblocked):
+            del standing[line.event.id]
+    for block in standing.values():
+        over = block.until is not None and taken.at >= block.until
+        elsewhere = block.component not in (None, component) or (block.region and block.region not in taken.regions)
+        assert over or elsewhere, f"{taken.chain} took the lane through the {block.kind} “{block.why}”"
+    for holiday in taken.policy.holidays:
+        on = (taken.at.isoformat()[:10], taken.at.isoformat()[5:10])
+        assert not set(on) & set(holiday.days), f"{taken.chain} took the lane on {holiday.name}"
+    for window in taken.policy.windows:
+        hour = int(window.opens.split()[1])
+        opened = taken.at.replace(hour=hour, minute=0, second=0, microsecond=0)
+        assert opened <= taken.at < opened + timedelta(seconds=window.lasts), "the lane was taken outside the window"
 
 
 def _approves(who: Person, taken: Line, manifest: ManifestFacts, regions: list[str]) -> bool:
