@@ -67,6 +67,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         | {name: one.quorum for name, one in settings.components.items() if one.quorum is not None},
         groups=work.groups,
         groups_by_component={name: one.groups for name, one in settings.components.items() if one.groups is not None},
+        countersign_within=work.countersign_within,
         windows=settings.all_windows(),
         holidays=settings.all_holidays(),
         own_push=work.own_push if own_push is None else own_push,

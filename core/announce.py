@@ -14,8 +14,8 @@ from core.cards import Button, Card, Tone
 from core.commands import Seen
 from core.facts import Facts
 from core.phases.push import plan_lines
-from core.phases.rollback import in_words
-from core.policy import admins, helpers
+from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
+from core.policy import admins, countersigners, helpers
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
@@ -41,8 +41,19 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.thread(f"{facts.name_of(person)} approved", event.says)
         case e.VoteWithdrawn(person, short):
             tell.withdrawn(person, short=short)
-        case e.Approved(people, behind):
+        case e.Approved(people, behind) if people:
             tell.approved(people, behind)
+        case e.StartSet():
+            tell.starts(event)
+        case e.EmergencyDeclared():
+            tell.emergency(event)
+        case e.Countersigned(person):
+            tell.thread(f"{facts.name_of(person)} countersigned the emergency of {d.name}", tone="good")
+            tell.directly([d.emergency.person] if d.emergency else [], f"{d.name}'s emergency is countersigned")
+        case e.CountersignOverdue():
+            tell.overdue()
+        case e.RollbackAsked(_, why):
+            tell.asks_to_roll_back(why)
         case e.VotesFell(people, why) if people:
             tell.thread(f"Votes fell: {_names(people, facts)}", f"Because {why}")
             tell.directly(people, f"Your vote for {d.name} no longer counts", f"Because {why}", _next_vote(d))
@@ -193,6 +204,45 @@ class _Teller:
         title = f"{self.facts.name_of(person)} took the vote for {self.d.name} back"
         self.thread(title, *(("It waits for approval again",) if short else ()))
         self.directly([self.d.pusher] if short else [], title, "It waits for approval again")
+
+    def starts(self, event: e.StartSet) -> None:
+        zone = self.facts.asker.time_zone if self.facts.asker else "UTC"
+        window = f", window {event.window}" if event.window else ""
+        self.thread(f"Not before {say.clock(event.at, zone, self.facts.now)} {zone}{window}")
+
+    def emergency(self, event: e.EmergencyDeclared) -> None:
+        """Everyone on the routes, whatever they have subscribed to; and those who can countersign."""
+        d = self.d
+        title = f"🚨 {self.actor} declared an emergency: {d.name} goes to OMEGA without votes"
+        lines = (f"“{event.why}”", event.says, "Skipped: votes, freezes, locks and windows; never verification")
+        self.thread(title, *lines, tone="bad", broadcast=True)
+        told = {d.home, *subscribed(d, self.facts.policy.routes)}
+        card = Card(title, lines, tone="bad", summary=f"{d.name}: {title}")
+        for channel in dict.fromkeys(route.channel for route in self.facts.policy.routes):
+            if channel not in told:
+                self.messages.append(Outbound("line", channel, card))
+        self.directly([d.pusher, *self._could_sign()], title, *lines, f"`deploy countersign {d.name}`")
+
+    def _could_sign(self) -> list[str]:
+        one = self.d.emergency
+        but = (one.person, self.d.pusher) if one else (self.d.pusher,)
+        return [person.id for person in countersigners(self.d.component, but, self.facts)]
+
+    def overdue(self) -> None:
+        one = self.d.emergency
+        title = f"🚨 Nobody has countersigned the emergency of {self.d.name}"
+        lines = (f"“{one.why}”" if one else "", f"{self.d.component} takes nothing but rollbacks until somebody does",
+                 f"`deploy countersign {self.d.name}`")  # fmt: skip
+        self.thread(title, *lines, tone="bad", broadcast=True)
+        could = [person.id for person in admins(self.facts.people, self.facts.policy)]
+        self.directly([*self._could_sign(), *could], title, *lines)
+
+    def asks_to_roll_back(self, why: str | None) -> None:
+        d = self.d
+        title = f"↩️ {self.actor} asks to roll {d.name} back; a second person has to agree"
+        lines = (*((f"“{why}”",) if why else ()), CANNOT_BE_UNDONE, f"`deploy rollback {d.name}`")
+        self.thread(title, *lines, broadcast=True)
+        self.directly([person.id for person in seconders(d, self.facts)], title, *lines)
 
     def approved(self, people: tuple[str, ...], behind: str | None) -> None:
         where = f"; queued behind {behind}" if behind else "; it goes to OMEGA"

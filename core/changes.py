@@ -93,7 +93,7 @@ def _due(after: Deployment | None, facts: Facts, *, turned: bool) -> tuple[tuple
 
 def _place(d: Deployment | None) -> bool:
     """Whether it stands in its component's queue, before others."""
-    return d is not None and d.stage is Stage.SCHEDULED and d.hold is None
+    return d is not None and d.stage is Stage.SCHEDULED and not d.waits
 
 
 def _judged(events: tuple[e.Event, ...], facts: Facts) -> frozenset[str] | None:

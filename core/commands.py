@@ -79,12 +79,23 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
+    """`at` as typed, see core.times; `window` a name; `emergency` the reason of one that is declared."""
+
+    id: str
+    seen: Seen | None = None
+    at: str | None = None
+    window: str | None = None
+    emergency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unapprove:
     id: str
     seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Unapprove:
+class Countersign:
     id: str
     seen: Seen | None = None
 
@@ -221,6 +232,7 @@ Command: TypeAlias = (
     | Verify
     | Approve
     | Unapprove
+    | Countersign
     | Reject
     | Rollback
     | Cancel
@@ -400,8 +412,20 @@ SPECS: tuple[Spec, ...] = (
         Approve,
         "Approve a verified update for OMEGA and its mainframes.",
         "Deployment Management",
-        ("deploy approve v1.0.0",),
-        (_id(),),
+        ("deploy approve v1.0.0", "deploy approve v1.0.0 --at 02:00", "deploy approve v1.0.0 --window low-traffic"),
+        (
+            _id(),
+            Argument("at", "time", "not before, in your time zone: 02:00, Fri 18:00", "TIME", flag="--at"),
+            Argument("window", "name", "not before this window of the settings opens", "NAME", flag="--window"),
+            Argument(
+                "emergency",
+                "text",
+                "admins: without votes and in spite of freezes, for this reason",
+                "REASON",
+                flag="--emergency",
+                limit=500,
+            ),
+        ),
         role="approver",
         writes=True,
         ids_in=_where(Act.APPROVE),
@@ -418,6 +442,19 @@ SPECS: tuple[Spec, ...] = (
         writes=True,
         ids_in=_where(Act.UNAPPROVE),
         tried=("unvote", "withdraw", "disapprove", "revoke"),
+    ),
+    Spec(
+        "countersign",
+        Countersign,
+        "Countersign an emergency that another declared.",
+        "Deployment Management",
+        ("deploy countersign v1.0.0",),
+        (_id(),),
+        role="approver",
+        also=frozenset({"admin"}),
+        writes=True,
+        ids_in=frozenset(Stage),
+        tried=("sign", "cosign", "confirm"),
     ),
     Spec(
         "reject",

@@ -118,6 +118,43 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class StartSet:
+    """It takes the lane from then on, and in the window where there is one."""
+
+    at: datetime
+    window: str | None
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartDue:
+    """Its time has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyDeclared:
+    """In place of the votes, and whatever the calendar, freezes and locks say; never of a passed verification."""
+
+    person: str
+    why: str
+    digest: str
+    run: int
+    covers: str
+    says: str
+    countersign_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Countersigned:
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountersignOverdue:
+    """Nobody countersigned in time. The component stays closed to everything but rollbacks until somebody does."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaneTaken:
     """The right to change production, with the generation under which it will; what each region ran before."""
 
@@ -207,6 +244,14 @@ class Paused:
 @dataclass(frozen=True, slots=True)
 class Resumed:
     order: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackAsked:
+    """Of an irreversible update: a second person has to agree."""
+
+    person: str
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +368,8 @@ class PeopleChanged:
 
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
-    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | Approved | LaneTaken | Packaged | RegionSwitched
+    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | Approved | StartSet | StartDue
+    | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged | RegionSwitched
     | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
     | Paused | Resumed
     | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered

@@ -34,6 +34,7 @@ from core.facts import (
 from core.phases.approve import lane_is_free, stale_votes
 from core.phases.deploy import is_switched, out_of_step
 from core.phases.rollback import is_restored
+from core.phases.start import missed
 from core.policy import barriers
 from core.release.wire import (
     CheckWanted,
@@ -47,7 +48,7 @@ from core.release.wire import (
 )
 from core.stages import ENDED, MOVING, Stage
 from core.state import PUBLIC, Deployment, Lane, Level, Placement, ReleaseRef, omega
-from core.workflow import due
+from core.workflow import due, owes
 
 # -- effects: each is idempotent, and is asked for again until what it leads to is seen ------------------------------
 
@@ -168,7 +169,8 @@ POLL_SLOW = 15.0
 
 def has_work(d: Deployment, now: datetime) -> bool:
     """Whether the reconciler has anything to do for `d` without a person's command."""
-    return d.stage in MOVING or bool(d.votes and d.stage is Stage.AWAITING_APPROVAL) or has_duty(d) or watched(d, now)
+    voted = d.stage is Stage.AWAITING_APPROVAL and bool(d.votes)
+    return d.stage in MOVING or voted or has_duty(d) or watched(d, now) or owes(d)
 
 
 def has_duty(d: Deployment) -> bool:
@@ -333,6 +335,10 @@ def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | 
 def _scheduled(d: Deployment, facts: Facts) -> Step:
     if stale_votes(d, facts):
         return VotesStale()
+    if d.hold is None and missed(d, facts):
+        return Elapsed()
+    if d.start is not None and d.start.at is not None and d.hold is None:
+        return Wait((d.start.at - facts.now).total_seconds(), "its time has not come")
     if d.hold is not None or not facts.regions or not lane_is_free(d, facts):
         return Wait(None, "its turn has not come")
     standing = barriers(d, facts)

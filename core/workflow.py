@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -29,13 +30,17 @@ from core.facts import (
     Verdict,
     VotesStale,
 )
-from core.phases import approve, blocks, configure, deploy, push, rollback, verify
+from core.phases import approve, blocks, configure, deploy, emergency, push, rollback, start, verify
+from core.phases.common import stale_click
 from core.policy import EVERY, Policy, Scope, may, names, production, roles_in, who_may
 from core.policy.roles import ANYWHERE
 from core.stages import Stage
 from core.state import DEFAULT_REGION, PUBLIC, Deployment
 
-AboutOne = c.Verify | c.Approve | c.Unapprove | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume | c.Note
+AboutOne = (
+    c.Verify | c.Approve | c.Unapprove | c.Countersign | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume
+    | c.Note
+)  # fmt: skip
 """The commands that are about one deployment."""
 AboutAll = c.Lock | c.Unlock | c.Freeze | c.Unfreeze | c.Pause | c.Resume
 """About production as a whole, or about one component of it; pause and resume where they name no deployment."""
@@ -45,7 +50,7 @@ Writing = c.Configure | c.Push | c.Lock | c.Unlock | c.Freeze | c.Unfreeze | Abo
 
 def decide(command: Writing, facts: Facts) -> Verdict:
     """What `command` by `facts.asker` leads to now."""
-    spec, scope = c.spec_of(command), scope_of(command, facts)
+    spec, scope = _asked_for(command), scope_of(command, facts)
     if not may(facts.me, spec, facts.policy, scope):
         return not_allowed(facts, spec, scope)
     match command:
@@ -67,6 +72,14 @@ def decide(command: Writing, facts: Facts) -> Verdict:
             return blocks.resume_all(command, facts)
         case _:
             return _about(command, facts)
+
+
+def _asked_for(command: Writing) -> c.Spec:
+    """An emergency is for admins, whoever may approve."""
+    spec = c.spec_of(command)
+    if isinstance(command, c.Approve) and command.emergency is not None:
+        return replace(spec, name="an emergency", role="admin", also=frozenset())
+    return spec
 
 
 def about(command: Writing) -> str | None:
@@ -99,6 +112,8 @@ def scope_of(command: Writing, facts: Facts) -> Scope:
             return Scope(d.component)
         case c.Verify() | c.Cancel():
             return Scope(d.component, (PUBLIC,))
+        case c.Countersign():
+            return Scope(d.component, facts.regions)
         case c.Retry() | c.Rollback():
             return Scope(d.component, d.regions or (PUBLIC,))
         case _:
@@ -134,6 +149,10 @@ def _about(command: AboutOne, facts: Facts) -> Verdict:
     match command:
         case c.Verify():
             return verify.verify(command, d, facts)
+        case c.Approve(emergency=str()):
+            return stale_click(d, command.seen, facts) or emergency.declare(command, d, facts)
+        case c.Countersign():
+            return emergency.countersign(command, d, facts)
         case c.Approve():
             return approve.approve(command, d, facts)
         case c.Unapprove():
@@ -220,7 +239,17 @@ def verify_failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, 
 
 
 def due(d: Deployment, policy: Policy) -> datetime | None:
-    """The next deadline of the present stage, which comes back as Elapsed."""
+    """The next deadline, which comes back as Elapsed: of the present stage, or of an emergency's countersignature."""
+    owed = d.emergency.countersign_by if d.emergency and owes(d) else None
+    return min((at for at in (_stage_due(d, policy), owed) if at is not None), default=None)
+
+
+def owes(d: Deployment) -> bool:
+    """Whether the time for a countersignature runs."""
+    return d.owing and d.emergency is not None and not d.emergency.overdue
+
+
+def _stage_due(d: Deployment, policy: Policy) -> datetime | None:
 
     def after(seconds: float) -> datetime:
         return d.moving_since + timedelta(seconds=seconds)
@@ -230,6 +259,8 @@ def due(d: Deployment, policy: Policy) -> datetime | None:
             return after(policy.staging_timeout)
         case Stage.VERIFYING:
             return d.verification.deadline if d.verification else None
+        case Stage.SCHEDULED:
+            return d.start.at if d.start and not d.hold else None
         case Stage.DEPLOYING:
             return None if d.hold else after(policy.deploy_timeout)
         case Stage.DISTRIBUTING:
@@ -242,8 +273,11 @@ def due(d: Deployment, policy: Policy) -> datetime | None:
 
 def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
     """A stage that took too long has failed. What is late by the clock alone is not late if the deadline moved."""
-    deadline = due(d, facts.policy)
-    if deadline is None or facts.now < deadline:
+    late = emergency.overdue(d, facts) or (() if d.hold else start.due(d, facts))
+    if late:
+        return late
+    deadline = _stage_due(d, facts.policy)
+    if deadline is None or facts.now < deadline or d.stage is Stage.SCHEDULED:
         return None
     if d.stage is Stage.VERIFYING:
         return verify.timed_out(d, facts)

@@ -153,6 +153,8 @@ class Workflow(Section):
     """Another quorum for single components, like { api = 2 }."""
     groups: tuple[Name, ...] = ()
     """Groups that must be among the votes, each by another person, like ["security", "ops"]."""
+    countersign_within: PositiveSeconds = 86400.0
+    """How long an emergency waits for another's countersignature before everyone on its routes is told again."""
     max_failed_mainframes: Positive = 1
     """A distribution with this many failed mainframes is held, and a person is asked."""
     max_active_per_person: Positive = 10

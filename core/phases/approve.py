@@ -6,18 +6,30 @@ from dataclasses import replace
 
 from core import say
 from core.commands import Approve, Reject, Unapprove
-from core.events import Approved, DeploymentEvent, LaneTaken, Rejected, Voted, VotesFell, VoteWithdrawn
+from core.events import (
+    Approved,
+    DeploymentEvent,
+    LaneTaken,
+    Rejected,
+    StartDue,
+    StartSet,
+    Voted,
+    VotesFell,
+    VoteWithdrawn,
+)
 from core.facts import Decided, Facts, Refused, Verdict
-from core.phases import verify
+from core.phases import start, verify
 from core.phases.common import does_not_fit, gate_line, stale_click
 from core.policy import (
     Covers,
     Gate,
     admins,
+    agreed,
     ahead,
     approvers,
     barriers,
     covers,
+    emergency_counts,
     names,
     queue,
     quorum,
@@ -27,7 +39,7 @@ from core.policy import (
     votes_that_count,
 )
 from core.stages import Stage
-from core.state import Deployment, Vote
+from core.state import Deployment, Start, Vote
 
 _DECIDED_ALREADY = frozenset({Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING, Stage.COMPLETED})
 _NOT_READY = frozenset({Stage.PLANNED, Stage.STAGING, Stage.STAGED, Stage.VERIFYING})
@@ -38,6 +50,8 @@ def approve(command: Approve, d: Deployment, facts: Facts) -> Verdict:
     refused = stale_click(d, command.seen, facts)
     if refused:
         return refused
+    if d.stage is Stage.SCHEDULED and (command.at or command.window):
+        return _moved(command, d, facts)
     if d.stage in _DECIDED_ALREADY:
         return Decided((), (_already(d, facts),))
     unmet = _unmet(d, facts)
@@ -47,12 +61,28 @@ def approve(command: Approve, d: Deployment, facts: Facts) -> Verdict:
     if d.stage is not Stage.AWAITING_APPROVAL:
         return does_not_fit(d, facts, "be approved")
     if (gate := verdict_gate(d, facts.now)) is not None and gate.kind == "expired":
-        return _expired(d, facts)
-    return _vote(command, d, facts)
+        return expired(d, facts)
+    begin = start.asked(command, d, facts)
+    if isinstance(begin, Refused):
+        return begin
+    return _vote(d, begin, facts)
+
+
+def _moved(command: Approve, d: Deployment, facts: Facts) -> Verdict:
+    """It is approved, and waits: an approver sets another time. The votes do not cover times."""
+    begin = start.asked(command, d, facts)
+    if isinstance(begin, Refused):
+        return begin
+    assert begin is not None
+    if start.is_set(begin, d):
+        return Decided((), (f"{d.name} waits for that already. {start.in_words(begin, facts)}",))
+    return Decided((begin,), (f"{d.name} is approved. {start.in_words(begin, facts)}",))
 
 
 def _already(d: Deployment, facts: Facts) -> str:
     by = names([person for person in facts.people if person.id in {vote.person for vote in d.votes}], "and")
+    if d.emergency is not None:
+        by = f"in an emergency, by {facts.name_of(d.emergency.person)}"
     if d.stage is Stage.SCHEDULED:
         before = ahead(d, facts.lane, facts.siblings)
         behind = f", queued behind {before.name}" if before else ""
@@ -62,18 +92,25 @@ def _already(d: Deployment, facts: Facts) -> str:
 
 def _unmet(d: Deployment, facts: Facts) -> list[Refused]:
     """Every reason why this vote cannot count, not only the first."""
+    found = not_ready(d, facts)
+    if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL):
+        at = 1 if d.stage in _NOT_READY else 0
+        found[at:at] = _may_not_vote(d, facts)
+    return found if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL, Stage.FAILED) and found else []
+
+
+def not_ready(d: Deployment, facts: Facts) -> list[Refused]:
+    """What stands in the way of any approval: no verdict, and no OMEGA."""
     found: list[Refused] = []
     if d.stage in _NOT_READY:
         found.append(_not_ready(d))
     elif d.stage is Stage.FAILED and d.failed_in is Stage.VERIFYING:
         why = f"Not ready for approval: {d.name} failed verification ({d.failure}). `deploy show {d.name}`"
         found.append(Refused("not_ready", why))
-    if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL):
-        found += _may_not_vote(d, facts)
     if not facts.regions:
         can = f"{names(admins(facts.people, facts.policy))} can: `deploy configure omega <url> <name>`"
         found.append(Refused("no_omega", f"OMEGA Server not configured; your vote was not counted. {can}"))
-    return found if d.stage in (*_NOT_READY, Stage.AWAITING_APPROVAL, Stage.FAILED) and found else []
+    return found
 
 
 def _not_ready(d: Deployment) -> Refused:
@@ -95,7 +132,7 @@ def _may_not_vote(d: Deployment, facts: Facts) -> list[Refused]:
     return []
 
 
-def _expired(d: Deployment, facts: Facts) -> Verdict:
+def expired(d: Deployment, facts: Facts) -> Verdict:
     """A verdict does not last for ever. The checks run again, and nothing is deployed by itself when they pass."""
     assert d.verification is not None
     assert d.verification.valid_until is not None
@@ -108,20 +145,25 @@ def _expired(d: Deployment, facts: Facts) -> Verdict:
     return Decided((*fell, event), (says,))
 
 
-def _vote(command: Approve, d: Deployment, facts: Facts) -> Verdict:
+def _vote(d: Deployment, begin: StartSet | None, facts: Facts) -> Verdict:
     wanted = covers(d, facts.lane, facts.siblings, facts.regions)
     assert wanted is not None
     fell = stale_votes(d, facts)
     kept = replace(d, votes=tuple(vote for vote in d.votes if not fell or vote.person not in fell[0].people))
     need = facts.policy.quorum_for(d.component)
+    times: tuple[DeploymentEvent, ...] = ()
+    said: tuple[str, ...] = ()
+    if begin is not None and not start.is_set(begin, d):
+        kept, times, said = replace(kept, start=Start(begin.person, begin.at, begin.window)), (begin,), (
+            start.in_words(begin, facts),)  # fmt: skip
     if facts.me.id in {vote.person for vote in kept.votes}:
         already = f"Your vote for {d.name} is counted already: {len(kept.votes)} of {need}"
-        return _at_quorum(kept, fell, (already,), facts)
+        return _at_quorum(kept, (*fell, *times), (already, *said), facts)
     voted = Voted(facts.me.id, wanted.digest, wanted.run, wanted.fingerprint, in_words(wanted, d, facts))
     vote = Vote(facts.me.id, facts.now, wanted.digest, wanted.run, voted.covers)
     after = replace(kept, votes=(*kept.votes, vote))
     count = f"Counted, {len(after.votes)} of {need}: {d.name}, {say.digest(d.digest)}, run {wanted.run}"
-    return _at_quorum(after, (*fell, voted), (count, voted.says), facts)
+    return _at_quorum(after, (*fell, voted, *times), (count, voted.says, *said), facts)
 
 
 def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tuple[str, ...], facts: Facts) -> Verdict:
@@ -130,6 +172,12 @@ def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tup
     if not state.met:
         later = (gate_line(gate, facts, facts.me.time_zone) for gate in barriers(after, facts))
         return Decided(events, (*says, *missing_groups(after, facts), *later))
+    if after.start is not None and after.start.at is not None and facts.now >= after.start.at:
+        due = StartDue()
+        after, events = (
+            replace(after, start=replace(after.start, at=None) if after.start.window else None),
+            (*events, due),
+        )
     before, standing = ahead(after, facts.lane, facts.siblings), barriers(after, facts)
     approved = Approved(state.people, before.name if before else None)
     taken = () if before or standing or not lane_is_free(after, facts) else (lane_taken(after, facts),)
@@ -169,6 +217,8 @@ def stale_votes(d: Deployment, facts: Facts) -> tuple[VotesFell, ...]:
     """Votes that are no longer for what would happen, with the reason."""
     counting = set(votes_that_count(d, facts))
     fallen = tuple(vote.person for vote in d.votes if vote.person not in counting)
+    if d.emergency is not None and not d.touched and not emergency_counts(d, facts):
+        fallen = tuple(dict.fromkeys((*fallen, d.emergency.person)))
     if not fallen:
         return ()
     return (VotesFell(fallen, "what production would change from, or who may approve it, is no longer the same"),)
@@ -181,7 +231,7 @@ def lane_is_free(d: Deployment, facts: Facts) -> bool:
     """Whether `d` may take its component's lane now: nobody holds it, and nobody is before it in the queue."""
     if facts.lane.holder not in (None, d.key):
         return False
-    waiting = [other for other in queue((*facts.siblings, d)) if other.hold is None]
+    waiting = [other for other in queue((*facts.siblings, d)) if not other.waits]
     return not waiting or waiting[0].key == d.key or d.stage is not Stage.SCHEDULED
 
 
@@ -193,12 +243,12 @@ def lane_taken(d: Deployment, facts: Facts) -> LaneTaken:
 
 def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
     """Its turn has come: every gate is judged again, now."""
-    if d.stage is not Stage.SCHEDULED or d.hold is not None or not lane_is_free(d, facts) or not facts.regions:
+    if d.stage is not Stage.SCHEDULED or d.waits or not lane_is_free(d, facts) or not facts.regions:
         return None
     gate = verdict_gate(d, facts.now)
     if gate is not None:
         return (VotesFell(tuple(vote.person for vote in d.votes), f"it waited too long: it needs {gate.needs}"),)
-    if not quorum(d, facts).met:
+    if not agreed(d, facts):
         return stale_votes(d, facts) or (VotesFell((), "more votes are needed now"),)
     if barriers(d, facts):
         return None

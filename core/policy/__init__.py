@@ -5,7 +5,19 @@ from core.policy.covers import Covers, ahead, counted, covers, queue, undone
 from core.policy.gates import Gate, barriers, earliest, gates, lifting, verdict_gate, vote_gates
 from core.policy.roles import ANYWHERE, EVERY, Scope, admins, holds, may, names, roles_in, who_may
 from core.policy.rules import CheckRule, Policy
-from core.policy.votes import Quorum, approvers, helpers, may_vote, production, quorum, votes_that_count
+from core.policy.votes import (
+    Quorum,
+    agreed,
+    approvers,
+    countersigners,
+    emergency_counts,
+    helpers,
+    may_declare,
+    may_vote,
+    production,
+    quorum,
+    votes_that_count,
+)  # fmt: skip
 
 __all__ = [
     "ANYWHERE",
@@ -19,17 +31,21 @@ __all__ = [
     "Scope",
     "Window",
     "admins",
+    "agreed",
     "ahead",
     "approvers",
     "barriers",
     "counted",
+    "countersigners",
     "covers",
     "earliest",
+    "emergency_counts",
     "gates",
     "helpers",
     "holds",
     "lifting",
     "may",
+    "may_declare",
     "may_vote",
     "names",
     "production",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.release.signing import canonical
 from core.stages import Stage
@@ -52,24 +53,33 @@ def _expected(lane: Lane, predecessor: Deployment | None, region: str) -> str | 
 def queue(siblings: Iterable[Deployment]) -> list[Deployment]:
     """Those of a component that have their quorum and wait for its lane, first come first."""
     waiting = [d for d in siblings if d.stage is Stage.SCHEDULED]
-    return sorted(waiting, key=lambda d: (d.stage_since, d.key))
+    return sorted(waiting, key=_turn)
+
+
+def _turn(d: Deployment) -> tuple[bool, datetime, str]:
+    """Emergencies first, then first come first."""
+    return d.emergency is None, d.stage_since, d.key
 
 
 def ahead(d: Deployment, lane: Lane, siblings: Sequence[Deployment]) -> Deployment | None:
     """The deployment directly before `d`: the last in the queue ahead of it, else the holder of the lane.
 
-    One that is held lets the others pass, so nothing is expected of it.
+    One that is held, or whose time has not come, lets the others pass, so nothing is expected of it.
     """
     others = [other for other in siblings if other.key != d.key]
     before = [
         other
         for other in queue(others)
-        if other.hold is None
-        and (d.stage is not Stage.SCHEDULED or (other.stage_since, other.key) < (d.stage_since, d.key))
+        if not other.waits and (_turn(other) < _turn(d) if d.stage is Stage.SCHEDULED else _passes(other, d))
     ]
     if before:
         return before[-1]
     return next((other for other in others if other.key == lane.holder), None)
+
+
+def _passes(other: Deployment, d: Deployment) -> bool:
+    """Whether `other`, which is in the queue, would go before `d`, which is not yet."""
+    return d.emergency is None or other.emergency is not None
 
 
 def counted(d: Deployment, wanted: Covers, lane: Lane) -> tuple[str, ...]:

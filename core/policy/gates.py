@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from core.people import Role
 from core.policy.roles import EVERY, Scope, admins, by_name, holds
-from core.policy.votes import could_stand_for, helpers, quorum
-from core.state import Block, Deployment
+from core.policy.votes import could_stand_for, countersigners, emergency_counts, helpers, quorum
+from core.state import Block, Debt, Deployment
 
 if TYPE_CHECKING:
     from core.facts import Facts
@@ -45,6 +45,8 @@ def verdict_gate(d: Deployment, now: datetime) -> Gate | None:
 
 def vote_gates(d: Deployment, facts: Facts) -> list[Gate]:
     """The votes that are missing: those of required groups by name, the others by number."""
+    if emergency_counts(d, facts):
+        return []
     state = quorum(d, facts)
     unmet = [
         Gate("group", group, tuple(person.id for person in could_stand_for(group, d, facts))) for group in state.missing
@@ -58,11 +60,33 @@ def vote_gates(d: Deployment, facts: Facts) -> list[Gate]:
 
 def barriers(d: Deployment, facts: Facts) -> list[Gate]:
     """What keeps production of the component as it is now, whoever has voted; judged when the lane is taken."""
-    found = [_blocked(block, facts) for block in facts.blocks if _concerns(block, d, facts)]
+    found = [_owed(debt, d, facts) for debt in facts.lane.debts if debt.deployment != d.key]
+    standing = [block for block in facts.blocks if _concerns(block, d, facts)]
+    if emergency_counts(d, facts):
+        return [*found, *(_blocked(block, facts) for block in standing if block.kind == "pause")]
+    found += [*(_blocked(block, facts) for block in standing), *_start(d, facts)]
     for closure in facts.policy.closures(d.component, facts.now):
         needs = f"the holiday {closure.name} to end" if closure.kind == "holiday" else f"the window {closure.name}"
         found.append(Gate(closure.kind, needs, until=closure.until))
     return found
+
+
+def _owed(debt: Debt, d: Deployment, facts: Facts) -> Gate:
+    can = countersigners(d.component, (debt.person, debt.pusher), facts)
+    needs = f"{debt.name}'s emergency (“{debt.why}”) to be countersigned"
+    return Gate("debt", needs, tuple(person.id for person in can), None, f"deploy countersign {debt.name}")
+
+
+def _start(d: Deployment, facts: Facts) -> list[Gate]:
+    """The time and the window that an approver asked for."""
+    if d.start is None:
+        return []
+    if d.start.at is not None and facts.now < d.start.at:
+        return [Gate("start", f"its time ({facts.name_of(d.start.by)})", until=d.start.at)]
+    window = facts.policy.window(d.start.window)
+    if window is None or window.is_open(facts.now):
+        return []
+    return [Gate("start", f"the window {window.name} ({facts.name_of(d.start.by)})", until=window.opening(facts.now))]
 
 
 def _concerns(block: Block, d: Deployment, facts: Facts) -> bool:

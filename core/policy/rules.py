@@ -42,6 +42,8 @@ class Policy:
     windows: tuple[Window, ...] = ()
     holidays: tuple[Holiday, ...] = ()
     own_push: bool = False
+    countersign_within: float = 86_400
+    """Also how long the first of two who agree to an irreversible rollback waits for the second."""
     verification_timeout: float = 600
     verification_ttl: float = 86_400
     staging_timeout: float = 600
@@ -69,6 +71,9 @@ class Policy:
     def closures(self, component: str, now: datetime) -> list[Closure]:
         """What in the calendar forbids a change of the component's production now."""
         return closures(self.windows, self.holidays, component, now)
+
+    def window(self, name: str | None) -> Window | None:
+        return next((window for window in self.windows if window.name == name), None)
 
     def groups_for(self, component: str) -> tuple[str, ...]:
         return self.groups_by_component.get(component, self.groups)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.people import Person
 from core.policy.covers import counted, covers
-from core.policy.roles import APPROVER, Scope, by_name, holds
+from core.policy.roles import ADMIN, APPROVER, Scope, by_name, holds
 from core.state import Deployment
 
 if TYPE_CHECKING:
@@ -54,6 +54,36 @@ def votes_that_count(d: Deployment, facts: Facts) -> tuple[str, ...]:
         return ()
     allowed = {person.id for person in facts.people if may_vote(person, d, facts)}
     return tuple(dict.fromkeys(person for person in counted(d, wanted, facts.lane) if person in allowed))
+
+
+def emergency_counts(d: Deployment, facts: Facts) -> bool:
+    """Whether an admin's emergency stands for exactly what would happen now."""
+    one, wanted = d.emergency, covers(d, facts.lane, facts.siblings, facts.regions)
+    if one is None or wanted is None or one.covers != wanted.fingerprint:
+        return False
+    if facts.lane.voided_at is not None and one.at <= facts.lane.voided_at:
+        return False
+    return any(person.id == one.person and may_declare(person, d, facts) for person in facts.people)
+
+
+def may_declare(person: Person, d: Deployment, facts: Facts) -> bool:
+    """An emergency: an admin of all that changes, no shared account, and never the pusher."""
+    return not person.shared and person.id != d.pusher and holds(person, ADMIN, facts.policy, production(d, facts))
+
+
+def countersigners(component: str, but: Collection[str], facts: Facts) -> list[Person]:
+    """Who could countersign an emergency: approvers and admins, neither its declarer nor the pusher."""
+    scope = Scope(component, facts.regions)
+    return by_name(
+        person
+        for person in facts.people
+        if not person.shared and person.id not in but and holds(person, APPROVER | ADMIN, facts.policy, scope)
+    )
+
+
+def agreed(d: Deployment, facts: Facts) -> bool:
+    """Whether enough people, or an emergency, stand for exactly what would happen now."""
+    return emergency_counts(d, facts) or quorum(d, facts).met
 
 
 def quorum(d: Deployment, facts: Facts) -> Quorum:

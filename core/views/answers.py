@@ -13,7 +13,7 @@ from core.facts import ASHAT, Facts
 from core.journal import Entry
 from core.people import Person
 from core.phases.common import gate_line
-from core.policy import Gate, earliest, gates, lifting, may, names, roles_in, who_may
+from core.policy import Gate, countersigners, earliest, gates, lifting, may, names, roles_in, who_may
 from core.release.wire import Registered, State
 from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
@@ -45,7 +45,7 @@ def status(
     zone: str,
 ) -> Card:  # fmt: skip
     """All that have not ended, each in a line with what it waits for; else what production runs and what is new."""
-    standing = standing_lines(facts, zone)
+    standing = [*debt_lines(lanes, facts, zone), *standing_lines(facts, zone)]
     if not active:
         nothing = _nothing(lanes, since, alpha, facts, zone)
         return replace(nothing, lines=(*standing, *nothing.lines))
@@ -53,6 +53,20 @@ def status(
     return Card(
         f"{say.count(len(active), 'deployment')} under way", (*lines, _production_line(lanes, since, facts, zone))
     )
+
+
+def debt_lines(lanes: Sequence[Lane], facts: Facts, zone: str) -> list[str]:
+    """Emergencies that nobody has countersigned: they come before everything else."""
+    lines = []
+    for lane in lanes:
+        for debt in lane.debts:
+            at, by = say.clock(debt.countersign_by, zone, facts.now), facts.name_of(debt.person)
+            can = names(countersigners(lane.component, (debt.person, debt.pusher), facts))
+            late = ", which has passed" if facts.now >= debt.countersign_by else ""
+            lines.append(f"🚨 {debt.name} went to OMEGA in an emergency of {by}'s: “{debt.why}”. Needs a "
+                         f"countersignature by {at}{late}: {can}. `deploy countersign {debt.name}`; "
+                         f"{lane.component} takes only rollbacks until then")  # fmt: skip
+    return lines
 
 
 def standing_lines(facts: Facts, zone: str) -> list[str]:
@@ -192,6 +206,15 @@ def event_words(entry: Entry) -> str:
             return f"❌ verification run {data['run']} failed: {', '.join(data['checks'])}"
         case "Voted":
             return f"approved: {data['says']}"
+        case "StartSet":
+            window = f", window {data['window']}" if data["window"] else ""
+            return f"not before {data['at'][:16].replace('T', ' ')} UTC{window}"
+        case "EmergencyDeclared":
+            return f"🚨 emergency: “{data['why']}”; {data['says']}"
+        case "CountersignOverdue":
+            return "nobody countersigned the emergency in time"
+        case "RollbackAsked":
+            return "asked for a rollback" + (f": “{data['why']}”" if data["why"] else "") + "; it needs a second person"
         case "VoteWithdrawn":
             return "took the vote back" + ("; it waits for approval again" if data["short"] else "")
         case "VotesFell":

@@ -12,7 +12,8 @@ from core.facts import Facts
 from core.phases.approve import in_words, missing_groups
 from core.phases.common import gate_line
 from core.phases.push import estimate
-from core.policy import barriers, covers, gates, helpers, names, quorum, undone
+from core.phases.rollback import CANNOT_BE_UNDONE, seconders, standing_request
+from core.policy import barriers, countersigners, covers, gates, helpers, names, quorum, undone
 from core.stages import MOVING, Act, Stage, legal
 from core.state import PUBLIC, Check, Deployment, Mainframe
 
@@ -58,7 +59,7 @@ _PLURAL = {"skipped": "Skipped", "not_applicable": "Not applicable"}
 def deployment_card(d: Deployment, facts: Facts, zone: str, progress: Progress | None = None) -> Card:
     """The card as it is now. `facts.deployment` is `d`; times are in `zone`."""
     title = _title(d)
-    lines = (d.description, _who(d, facts, zone), *_body(d, facts, zone, progress))
+    lines = (d.description, _who(d, facts, zone), *_body(d, facts, zone, progress), *_two_people(d, facts, zone))
     return Card(
         title,
         lines,
@@ -117,6 +118,25 @@ def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> 
             return _failed(d, facts)
         case Stage.ROLLING_BACK | Stage.ROLLED_BACK | Stage.ROLLBACK_FAILED:
             return _rollback(d, facts, zone)
+
+
+def _two_people(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
+    """What a second person has to do, or has done: an emergency's countersignature, an irreversible rollback."""
+    lines: list[str] = []
+    one, asked = d.emergency, standing_request(d, facts)
+    if one is not None:
+        by, at = facts.name_of(one.person), say.clock(one.countersign_by, zone, facts.now)
+        if one.countersigned_by:
+            then = f"countersigned by {facts.name_of(one.countersigned_by)}"
+        else:
+            can = names(countersigners(d.component, (one.person, d.pusher), facts))
+            then = f"needs a countersignature by {at}: {can} (`deploy countersign {d.name}`)"
+        lines.append(f"🚨 Emergency by {by}: “{one.why}”; {then}")
+    if asked is not None:
+        can = names([person for person in seconders(d, facts) if person.id != asked.person])
+        lines.append(f"↩️ {facts.name_of(asked.person)} asks to roll it back. Needs a second person: {can}")
+        lines.append(CANNOT_BE_UNDONE)
+    return tuple(lines)
 
 
 def _hold(d: Deployment, facts: Facts) -> str:
@@ -234,7 +254,7 @@ def _other_gates(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
                 lines.append(f"Needs {gate.needs}: `deploy verify {d.name}`")
             case "lane":
                 lines.append(f"Will wait for {gate.needs.removeprefix('the end of ')}, which is on its way")
-            case "lock" | "freeze" | "pause" | "window" | "holiday" | "debt":
+            case "lock" | "freeze" | "pause" | "window" | "holiday" | "debt" | "start":
                 lines.append(gate_line(gate, facts, zone))
             case _:
                 pass  # votes and hold have lines of their own
@@ -324,7 +344,7 @@ def _completed(d: Deployment, facts: Facts) -> tuple[str, ...]:
     was = f"; replaced {say.listed(replaced)}" if replaced else "; the first release of this component"
     lagging = [m.name for m in included if m.status == "asleep"]
     took = say.duration((d.stage_since - d.pushed_at).total_seconds())
-    approved = ", ".join(facts.name_of(vote.person) for vote in d.votes)
+    approved = ", ".join(facts.name_of(vote.person) for vote in d.votes) or "in an emergency"
     return (
         f"{regions} and {well} of {len(included)} mainframes healthy{was}",
         *((f"Lagging, they follow when they wake: {', '.join(lagging[:5])}",) if lagging else ()),
@@ -404,6 +424,9 @@ def buttons(d: Deployment) -> tuple[Button, ...]:
         found.append(Button("Pause", f"pause {d.name}", seen))
     if d.stage is Stage.FAILED and not failed_check:
         found.append(Button("Retry", f"retry {d.name}", seen, style="primary"))
+    if d.owing:
+        asked = f"Countersign that {d.name} went to OMEGA in an emergency?"
+        found.append(Button("Countersign", f"countersign {d.name}", seen, confirm=asked, style="primary"))
     if Act.ROLLBACK in acts and _can_roll_back(d):
         found.append(Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger"))
     if Act.CANCEL in acts and not d.touched and not failed_check:

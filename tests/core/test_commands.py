@@ -75,7 +75,7 @@ def test_usages_read_like_the_guide() -> None:
         "deploy servers",
         "deploy push <id> <description> [info] [--task T]…",
         "deploy verify <id>",
-        "deploy approve <id>",
+        "deploy approve <id> [--at TIME] [--window NAME] [--emergency REASON]",
     ]
 
 

@@ -43,9 +43,9 @@ MAKERS = {
     "pause": c.Pause,
     "resume": c.Resume,
 }
-EMPTY = frozenset(
-    {"Verify", "Approve", "Rollback", "Cancel", "Retry", "Pause", "Resume", "Push", "Reject", "Unapprove"}
-)
+EMPTY = frozenset({
+    "Verify", "Approve", "Unapprove", "Rollback", "Cancel", "Retry", "Pause", "Resume", "Push", "Reject", "Countersign",
+})  # fmt: skip
 """Commands that change nothing when they come a second time at once."""
 
 
@@ -67,7 +67,7 @@ LIFTS: tuple[Writing, ...] = (
     c.Unfreeze(None, "eu"), c.Resume(), c.Resume(), c.Pause(),
 )  # fmt: skip
 CALENDARS = (
-    ((), ()), ((), ()),
+    ((), ()), ((Window("calm", "*/30 * * * *", 120, required=False),), ()),
     ((Window("afternoon", "0 14 * * *", 3600, components=("main", "docs")),), ()),
     ((), (Holiday("Epiphany", ("01-06",)), Holiday("inventory", ("2026-01-08",)))),
 )  # fmt: skip
@@ -211,6 +211,30 @@ class Journeys(RuleBasedStateMachine):
     @rule(what=st.sampled_from(CALENDARS))
     def change_the_calendar(self, what: tuple[tuple[Window, ...], tuple[Holiday, ...]]) -> None:
         self.world.policy = replace(self.world.policy, windows=what[0], holidays=what[1])
+
+    @rule(update=updates, who=st.sampled_from((EVE, EVE, ALICE, OPS)), rounds=st.integers(0, 4))
+    def declare_an_emergency(self, update: str, who: Person, rounds: int) -> None:
+        self._says(who, c.Approve(update, emergency="login is down"))
+        self.settle_somewhat(rounds)
+
+    @rule(update=updates, who=people)
+    def countersign(self, update: str, who: Person) -> None:
+        self._says(who, c.Countersign(update))
+
+    @rule(update=updates, who=st.sampled_from((BO, CY)), at=st.sampled_from(("14:01", "14:30", "tomorrow 09:00")))
+    def approve_for_later(self, update: str, who: Person, at: str) -> None:
+        self._says(who, c.Approve(update, at=at))
+
+    @rule(update=updates, who=st.sampled_from((BO, CY)))
+    def approve_for_a_window(self, update: str, who: Person) -> None:
+        self._says(who, c.Approve(update, window="calm"))
+
+    @rule(update=updates, who=st.sampled_from((BO, CY, ALICE)))
+    def make_an_admin(self, update: str, who: Person) -> None:
+        world = self.world
+        held = next(one for one in world.people if one.id == who.id)
+        changed = replace(held, roles=held.roles ^ {"admin"})
+        world.people = tuple(changed if one.id == who.id else one for one in world.people)
 
     @rule(quorum=st.sampled_from((1, 2, 3)))
     def change_the_quorum(self, quorum: int) -> None:

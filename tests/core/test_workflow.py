@@ -24,6 +24,7 @@ SAID: dict[str, tuple[Person, Writing]] = {
     "verify": (ALICE, c.Verify("v1")),
     "approve": (BO, c.Approve("v1")),
     "unapprove": (BO, c.Unapprove("v1")),
+    "countersign": (BO, c.Countersign("v1")),
     "reject": (CY, c.Reject("v1", "slow")),
     "cancel": (ALICE, c.Cancel("v1")),
     "retry": (ALICE, c.Retry("v1")),
@@ -34,7 +35,7 @@ SAID: dict[str, tuple[Person, Writing]] = {
 }
 WIDE = {"lock", "unlock", "freeze", "unfreeze"}
 """About no deployment: see test_blocks."""
-ACTS = {name: Act(name) for name in SAID if name not in ("push", "note")}
+ACTS = {name: Act(name) for name in SAID if name not in ("push", "note", "countersign")}
 
 
 def said(name: str, making: Making) -> tuple[Writing, Facts]:
@@ -91,6 +92,7 @@ ALLOWED = {
     "verify": {"alice", "di", "ops"},
     "approve": {"alice", "bo", "cy", "ops"},
     "unapprove": {"alice", "bo", "cy", "ops"},
+    "countersign": {"alice", "bo", "cy", "eve", "ops"},
     "reject": {"alice", "bo", "cy", "ops"},
     "cancel": {"alice", "bo", "cy", "di", "ops"},
     "retry": {"alice", "di", "ops"},
