@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.app import App
 from core.cards import Card
-from core.people import Person
+from core.people import Account, Person
 from core.ports import ArtifactProblem
 from core.stages import Stage
 
@@ -15,8 +15,20 @@ class Audience:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def updates(self) -> Sequence[str]:
-        """The ids of ALPHA's updates, newest first; none where ALPHA cannot be read, which `servers` explains."""
+    async def person(self, account: Account) -> Person | None:
+        """Whose account it is, with the roles that are certain now. None for a stranger."""
+        await self._app.people.refresh([account])
+        person = self._app.people.find(account)
+        return person and self._app.viewer.seen(person)
+
+    async def updates(self, account: Account) -> Sequence[str]:
+        """The ids of ALPHA's updates, newest first; none for somebody who may not look.
+
+        Where ALPHA cannot be read there are none either, which `servers` explains.
+        """
+        person = await self.person(account)
+        if person is None or not person.known:
+            return ()
         try:
             return list(dict.fromkeys(file.id for file in await self._app.parts.source.updates()))
         except ArtifactProblem:
@@ -25,5 +37,6 @@ class Audience:
     async def waiting(self, person: Person) -> Sequence[Card]:
         """The cards of the deployments in which this person's vote would count, oldest first."""
         asked = [d for d in await self._app.parts.store.active() if d.stage is Stage.AWAITING_APPROVAL]
-        drawn = [await self._app.viewer.card(d.key) for d in asked if await self._app.viewer.asks(d.key, person)]
+        mine = [d.key for d in asked if person.id in await self._app.viewer.could_vote(d.key)]
+        drawn = [await self._app.viewer.card(key) for key in mine]
         return [found[0] for found in drawn if found is not None]

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, TextIO
 
 import structlog
-from pydantic import SecretBytes, SecretStr
+from pydantic import Secret, SecretBytes, SecretStr
 from structlog.typing import EventDict, Processor
 
 from bot.settings.values import names_a_secret
@@ -81,7 +81,7 @@ def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 def _without_secrets(value: Any) -> Any:
     match value:
-        case SecretStr() | SecretBytes():
+        case SecretStr() | SecretBytes() | Secret():
             return HIDDEN
         case None | bool() | int() | float():
             return value

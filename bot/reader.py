@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.checkpoints import whole
 from bot.gather import Gatherer
 from bot.signal import Signal
 from core import commands as c
@@ -33,6 +34,7 @@ from core.stages import MOVING, Stage
 from core.state import Deployment, Server
 from core.text import nearest
 from core.views import answers
+from core.views.audit import evidence
 from core.views.deployment import deployment_card
 from core.workflow import Writing, not_allowed
 
@@ -101,6 +103,8 @@ class Reader:
                 return await self._when(typed, facts, zone)
             case c.Show(id=typed):
                 return await self._show(typed, facts, zone)
+            case c.Audit(id=typed):
+                return await self._audit(typed, facts, zone)
             case c.Servers():
                 return _done(await self._servers(facts, zone))
             case c.Mainframes():
@@ -167,6 +171,14 @@ class Reader:
         if d is None:
             return await self._missing(typed, facts)
         return Reply("done", answers.timeline(d, await self._journal(d.key), facts, zone), d.name)
+
+    async def _audit(self, typed: str, facts: Facts, zone: str) -> Reply:
+        """From its first event to its last, however many there are: evidence is not cut."""
+        d = await self._find(typed, facts)
+        if d is None:
+            return await self._missing(typed, facts)
+        entries = [entry async for entry in whole(self._store, d.key)]
+        return Reply("done", evidence(d, entries, facts, zone), d.name)
 
     async def _wait(self, command: c.Wait, facts: Facts, zone: str) -> Reply:
         """Until it has reached the stage, or (without one) until a person is needed or it has ended."""

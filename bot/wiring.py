@@ -77,6 +77,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         deploy_timeout=work.deploy_timeout,
         receipt_timeout=work.receipt_timeout,
         watch=work.watch,
+        reminder_after=work.reminder_after,
         max_failed_mainframes=work.max_failed_mainframes,
         max_active_per_person=work.max_active_per_person,
         max_staged_bytes=work.max_staged_bytes,
@@ -93,11 +94,9 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
     from adapters.servers.link import Credential
     from bot import keys
 
-    credentials = {
-        agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
-    }
-    guard = Guard(settings.servers.allows)
-    return HttpAgents(credentials, keys.load(settings.ashat.key_file), artifacts, guard, settings.servers.ca_file)
+    credentials = {agent.origin: Credential(token_of(agent), agent.public_key) for agent in settings.agents}
+    guard, ring = Guard(settings.servers.allows), keys.Ring(settings.ashat.key_file)
+    return HttpAgents(credentials, ring, artifacts, guard, settings.servers.ca_file, older=ring.older)
 
 
 def artifacts_of(settings: Settings) -> ArtifactStore:
@@ -151,16 +150,20 @@ async def build(
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
+    policy = policy_of(settings, overrides.own_push)
     parts = Parts(
         store=await store_of(settings, clock),
         people=people,
         clock=clock,
-        policy=policy_of(settings, overrides.own_push),
+        policy=policy,
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
         channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
-        signer=keys.load(settings.ashat.key_file),
+        signer=keys.Ring(settings.ashat.key_file),
+        groups=settings.all_groups(),
+        memberships=(slack.memberships,) if slack else (),
+        strangers_vote=policy.highest_quorum == 1,
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
     if slack is not None:
@@ -189,22 +192,23 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
     slack = settings.slack
     assert slack.home is not None, "secrets are given only where the home channel is set"
     return Setup(
-        bot_token=secrets.bot_token.get_secret_value(),
-        app_token=secrets.app_token.get_secret_value(),
-        signing_secret=secrets.signing_secret.get_secret_value(),
+        bot_token=secrets.bot_token,
+        app_token=secrets.app_token,
+        signing_secret=secrets.signing_secret,
         team=slack.team,
         app=slack.app,
         home=slack.home,
         channels=frozenset({slack.home, *slack.channels}),
         mode=slack.mode,
         api_url=slack.api_url,
+        groups=frozenset(id_ for group in settings.groups.values() for id_ in group.slack),
     )
 
 
 def _open_slack(app: App, slack: SlackPlatform) -> None:
     from bot.audience import Audience
 
-    ingress = slack.open(app.door, app.parts.people, Audience(app))
+    ingress = slack.open(app.door, Audience(app))
     app.attach(slack)
     if ingress is not None:
         from adapters.slack.ingress import PATH

@@ -49,7 +49,7 @@ def change(
             case e.Unblocked():
                 lifted.append(event.id)
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
-            case e.Opened() | e.TestedOnAlpha() | e.PeopleChanged():
+            case e.Opened() | e.TestedOnAlpha() | e.PeopleChanged() | e.Exported():
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
             case _:
                 after = evolve(after, event, facts.now, by)
@@ -87,7 +87,7 @@ def _follow(after: Deployment, facts: Facts, *, fresh: bool) -> tuple[str, ...]:
 
 def _due(after: Deployment | None, facts: Facts, *, turned: bool) -> tuple[tuple[str, datetime | None], ...]:
     """The deployment itself where there is work for it, and its siblings where their turn may be another now."""
-    own = ((after.key, facts.now if has_work(after, facts.now) else None),) if after else ()
+    own = ((after.key, facts.now if has_work(after, facts.now, facts.policy) else None),) if after else ()
     return (*own, *((other.key, facts.now) for other in facts.siblings)) if turned else own
 
 

@@ -202,6 +202,11 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mainframes:
     pass
 
@@ -248,6 +253,7 @@ Command: TypeAlias = (
     | History
     | Show
     | When
+    | Audit
     | Mainframes
     | Whoami
     | Wait
@@ -509,7 +515,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "pause",
         Pause,
-        "Hold a deployment where it is; without an id, everything that moves.",
+        "Hold a deployment, or everything that moves.",
         "Deployment Management",
         ("deploy pause v1.0.0", "deploy pause"),
         (Argument("id", "id", "one deployment; all of them where none is named", "id"),),
@@ -522,7 +528,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "resume",
         Resume,
-        "Let a paused deployment go on; without an id, end the pause of everything.",
+        "Let a deployment, or everything, go on.",
         "Deployment Management",
         ("deploy resume v1.0.0", "deploy resume"),
         (Argument("id", "id", "one deployment; the pause of everything where none is named", "id"),),
@@ -548,7 +554,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "lock",
         Lock,
-        "Keep production as it is while you look into something; rollbacks go on.",
+        "Keep production as it is for a while.",
         "Deployment Management",
         ("deploy lock 'Looking into login errors' --for 2h", "deploy lock 'Moving the database' --component api"),
         (_text("reason", "why, for everybody who waits", required=True), _component(), _for(), _until()),
@@ -560,7 +566,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "unlock",
         Unlock,
-        "Lift your lock; an admin breaks another's with a reason.",
+        "Lift a lock: yours, or for a reason another's.",
         "Deployment Management",
         ("deploy unlock", "deploy unlock 'Bo is on holiday' --component api"),
         (_text("reason", "why, where the lock is another's"), _component()),
@@ -572,7 +578,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "freeze",
         Freeze,
-        "Let nothing go to OMEGA until a time; rollbacks go on.",
+        "Let nothing go to OMEGA until a time.",
         "Deployment Management",
         ("deploy freeze 'Release weekend' --until 'Mon 08:00'", "deploy freeze Audit --component api --region eu"),
         (
@@ -600,7 +606,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "when",
         When,
-        "Show when a deployment may start, what holds it, and who can lift that.",
+        "Show when it may start, and who can lift what holds it.",
         "Monitoring",
         ("deploy when v1.0.0",),
         (_id(),),
@@ -637,7 +643,17 @@ SPECS: tuple[Spec, ...] = (
         ("deploy show v1.0.0", "deploy show v1.0.0#2"),
         (_id(),),
         ids_in=frozenset(Stage),
-        tried=("details", "info", "timeline", "audit", "describe"),
+        tried=("details", "info", "timeline", "describe"),
+    ),
+    Spec(
+        "audit",
+        Audit,
+        "Show one deployment's timeline with its evidence: votes, checks, digests, hashes.",
+        "Monitoring",
+        ("deploy audit v1.0.0", "deploy audit v1.0.0#2"),
+        (_id(),),
+        ids_in=frozenset(Stage),
+        tried=("evidence", "proof", "journal", "attest"),
     ),
     Spec(
         "mainframes",

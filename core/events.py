@@ -110,6 +110,13 @@ class VoteWithdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproversReminded:
+    """Nobody settled it for long: those whose vote was missing were asked again, the one time."""
+
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """The quorum is there; it takes its component's lane, or waits behind another deployment."""
 
@@ -296,6 +303,17 @@ class HealthRecovered:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """The bot signed what it states of the completed deployment: a DSSE envelope with an in-toto statement."""
+
+    statement: str
+    """SHA-256 of the envelope."""
+    key: str
+    """The id of the key that signed it."""
+    envelope: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     text: str
 
@@ -358,6 +376,17 @@ class TestedOnAlpha:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """Somebody wrote the journal to a file. What is in the file must agree with this."""
+
+    nonce: str
+    """The file has it too, so a file that was cut before its end shows."""
+    since: str | None
+    begins: str
+    """SHA-256 of the chains that the file does not hold from their first event on, and where each begins there."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeopleChanged:
     """What a start found different in people, roles and quorum since the last."""
 
@@ -368,14 +397,13 @@ class PeopleChanged:
 
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
-    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | Approved | StartSet | StartDue
+    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | ApproversReminded | Approved | StartSet | StartDue
     | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged | RegionSwitched
     | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
-    | Paused | Resumed
-    | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered
-    | Noted | OutcomeStale
+    | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened
+    | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
-SystemEvent = Opened | ServerConfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged
+SystemEvent = Opened | ServerConfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged | Exported
 Event = DeploymentEvent | SystemEvent
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}

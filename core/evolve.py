@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from core import events as e
+from core.attestation import attestation
 from core.stages import Stage, connected
 from core.state import (
     PUBLIC,
@@ -45,7 +46,13 @@ def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by
     if after.stage is before.stage:
         return after
     asked = (at - before.stage_since).total_seconds() if before.stage is Stage.AWAITING_APPROVAL else 0.0
-    return replace(after, stage_since=at, waited=before.waited + asked)
+    after = replace(after, stage_since=at, waited=before.waited + asked)
+    return _to_attest(after, at) if after.stage is Stage.COMPLETED else after
+
+
+def _to_attest(d: Deployment, at: datetime) -> Deployment:
+    """With the facts of this moment for its statement: a rollback may change them before that is signed."""
+    return replace(d, unattested=attestation(d, at).model_dump(mode="json"))
 
 
 def _pushed(event: e.Pushed, at: datetime, by: str) -> Deployment:
@@ -87,7 +94,7 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.CheckFinished():
             return _checked(d, event)
         case e.VerificationPassed(_, valid_until):
-            return _verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until)
+            return replace(_verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until), reminded=False)
         case e.VerificationFailed(_, checks):
             failed = _verdict(d, Stage.FAILED, False, at, None)
             return replace(failed, failed_in=Stage.VERIFYING, failure=", ".join(checks))
@@ -97,6 +104,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _without_votes(d, people, back=True)
         case e.VoteWithdrawn(person, short):
             return _without_votes(d, (person,), back=short)
+        case e.ApproversReminded():
+            return replace(d, reminded=True)
         case e.Approved():
             return replace(d, stage=Stage.SCHEDULED)
         case e.StartSet(when, window, person):
@@ -127,6 +136,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.Completed(watch_until):
             done = replace(d, stage=Stage.COMPLETED, watch_until=watch_until, hold=None, baseline_due=True, ended_by=by)
             return _leave_public(done)
+        case e.Attested():
+            return replace(d, unattested=None)
         case e.Rejected(why):
             return _leave_public(replace(d, stage=Stage.REJECTED, ended_why=why, ended_by=by, hold=None))
         case e.Cancelled():

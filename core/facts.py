@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from core.events import CheckFinished, Event
 from core.people import Person
@@ -58,6 +59,8 @@ class Facts:
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
     """All deployments that have not ended, where the decision is about none of them alone."""
+    unsure: frozenset[str] = frozenset()
+    """People whose groups could not be asked: what those give does not count, and is not taken away either."""
 
     @property
     def me(self) -> Person:
@@ -194,11 +197,20 @@ class HealthSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementSigned:
+    """The statement of its completion: the envelope, its SHA-256, and the id of the key."""
+
+    envelope: dict[str, Any]
+    digest: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Elapsed:
     """A deadline of the present stage has passed."""
 
 
 Outcome = (
     ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
-    | StepFailed | FleetSeen | SlotGone | BaselineRuns | HealthSeen | Elapsed
+    | StepFailed | FleetSeen | SlotGone | BaselineRuns | HealthSeen | StatementSigned | Elapsed
 )  # fmt: skip

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Role = Literal["viewer", "deployer", "approver", "admin"]
+Pings = Literal["direct", "thread"]
+"""How somebody is told of what they should do: by a direct message, or by their name in the deployment's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,17 @@ class Person:
     accounts: tuple[Account, ...] = ()
     time_zone: str = "UTC"
     shared: bool = False
+    pings: Pings = "direct"
     roles_from: str = ""
     """Where the roles come from, where that is not the settings' entry of this person."""
     granted: bool = False
     """Whether a grant gives them roles for some components or servers, beside these."""
+    unsure: str = ""
+    """Why the groups that they may be in could not be asked; no role of those counts then."""
+
+    @property
+    def origin(self) -> str:
+        return self.roles_from or f"the settings, [people.{self.id}]"
 
     @property
     def known(self) -> bool:
@@ -65,7 +74,35 @@ class Grant:
         return f"{what} on {', '.join(self.servers)}" if self.servers else what
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Whoever is in one of `places` (platform, and the group's own id there) is in it, and has its roles."""
+
+    name: str
+    roles: frozenset[Role]
+    places: frozenset[tuple[str, str]]
+
+    def is_on(self, platform: str) -> bool:
+        return any(where == platform for where, _ in self.places)
+
+
 def with_viewing(roles: Iterable[Role]) -> frozenset[Role]:
     """Whoever may act may look. Nothing else is implied: an admin neither deploys nor approves by being one."""
     given = frozenset(roles)
     return given | {"viewer"} if given else given
+
+
+def in_groups(person: Person, groups: Iterable[Group], *, votes: bool) -> Person:
+    """`person` with what `groups` give. `votes` False: neither approver nor admin, whatever they say."""
+    found = list(groups)
+    refused = frozenset[Role]() if votes else frozenset[Role](("approver", "admin"))
+    given = {group.name: group.roles - refused for group in found if group.roles - refused}
+    origins = [f"the group {name}: {', '.join(sorted(roles))}" for name, roles in given.items()]
+    if person.roles and origins:
+        origins.append(f"{person.origin}: {', '.join(sorted(person.roles))}")
+    return replace(
+        person,
+        roles=with_viewing(person.roles.union(*given.values())),
+        groups=person.groups | {group.name for group in found},
+        roles_from="; ".join(origins) or person.roles_from,
+    )

@@ -247,6 +247,8 @@ class Deployment:
     verification: Verification | None = None
     runs: int = 0
     votes: tuple[Vote, ...] = ()
+    reminded: bool = False
+    """Whether those whose vote is missing were asked a second time since the checks passed."""
     placements: tuple[Placement, ...] = ()
     generation: int = 0
     """Of its latest act on production, issued by the lane; 0 before OMEGA was touched."""
@@ -274,6 +276,8 @@ class Deployment:
     """Regions whose health worsened since completion."""
     baseline_due: bool = False
     """Public's baseline does not yet run what production runs."""
+    unattested: dict[str, Any] | None = None
+    """What its completion's statement says (core.attestation, as JSON values), until that is signed."""
 
     @property
     def key(self) -> str:

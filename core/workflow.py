@@ -26,11 +26,12 @@ from core.facts import (
     RegionHealthy,
     SlotGone,
     SlotHealthy,
+    StatementSigned,
     StepFailed,
     Verdict,
     VotesStale,
 )
-from core.phases import approve, blocks, configure, deploy, emergency, push, rollback, start, verify
+from core.phases import approve, blocks, configure, deploy, emergency, push, remind, rollback, start, verify
 from core.phases.common import stale_click
 from core.policy import EVERY, Policy, Scope, may, names, production, roles_in, who_may
 from core.policy.roles import ANYWHERE
@@ -123,14 +124,16 @@ def scope_of(command: Writing, facts: Facts) -> Scope:
 def not_allowed(facts: Facts, spec: c.Spec, scope: Scope = ANYWHERE) -> Refused:
     """Whoever may not view gets no names and no ids."""
     me, policy = facts.me, facts.policy
+    unsure = f". {me.unsure}" if me.unsure else ""
     if not roles_in(me, policy):
-        return Refused("stranger", "You have no role here. An admin gives roles, in the settings under [people]")
+        why = "You have no role here. An admin gives roles, in the settings under [people]"
+        return Refused("stranger", f"{why}{unsure}")
     others = names(who_may(facts.people, spec, policy, scope))
     elsewhere = may(me, spec, policy) and scope.component is not None
     here = roles_in(me, policy, scope.component)
     mine = f"not for {_concerned(scope)}" if elsewhere else say.listed(sorted(here or roles_in(me, policy)))
     verb = spec.name.capitalize()
-    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}. `deploy whoami`")
+    return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}{unsure}. `deploy whoami`")
 
 
 def _concerned(scope: Scope) -> str:
@@ -227,6 +230,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return rollback.baseline_runs(d)
         case HealthSeen():
             return deploy.health_seen(outcome, d)
+        case StatementSigned():
+            return deploy.attested(outcome, d)
         case Elapsed():
             return elapsed(d, facts)
         case _:
@@ -261,6 +266,8 @@ def _stage_due(d: Deployment, policy: Policy) -> datetime | None:
             return d.verification.deadline if d.verification else None
         case Stage.SCHEDULED:
             return d.start.at if d.start and not d.hold else None
+        case Stage.AWAITING_APPROVAL:
+            return remind.due(d, policy)
         case Stage.DEPLOYING:
             return None if d.hold else after(policy.deploy_timeout)
         case Stage.DISTRIBUTING:
@@ -272,7 +279,10 @@ def _stage_due(d: Deployment, policy: Policy) -> datetime | None:
 
 
 def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
-    """A stage that took too long has failed. What is late by the clock alone is not late if the deadline moved."""
+    """A stage that took too long has failed; people who take long are reminded.
+
+    What is late by the clock alone is not late if the deadline moved.
+    """
     late = emergency.overdue(d, facts) or (() if d.hold else start.due(d, facts))
     if late:
         return late
@@ -281,6 +291,8 @@ def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
         return None
     if d.stage is Stage.VERIFYING:
         return verify.timed_out(d, facts)
+    if d.stage is Stage.AWAITING_APPROVAL:
+        return remind.elapsed(d, facts)
     limit = say.duration((deadline - d.moving_since).total_seconds())
     return (Failed(d.stage, f"{d.stage.words} was not finished within {limit}: {_missing(d)}"),)
 

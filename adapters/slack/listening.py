@@ -19,11 +19,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack import forms
 from adapters.slack.desk import Desk, Said
 from adapters.slack.drawing import read_value
-from adapters.slack.home import Home, View
-from adapters.slack.setup import Setup
+from adapters.slack.home import Home
+from adapters.slack.setup import PLATFORM, Setup
 from adapters.slack.tasks import Tasks
+from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
+from core.people import Account
 from core.ports import ChannelDown, ChannelGone
 
 log = structlog.get_logger("ashat.slack")
@@ -173,9 +175,7 @@ class Listening:
 
     async def _options(self, body: Body, ack: AsyncAck) -> None:
         """Who may not look is offered nothing."""
-        person = self._desk.person(body["user"]["id"])
-        may_look = person is not None and person.known
-        updates = await self._view.updates() if may_look else ()
+        updates = await self._view.updates(Account(PLATFORM, body["user"]["id"]))
         await ack(forms.options(updates, str(body.get("value", ""))))
 
 
@@ -183,7 +183,7 @@ def _fixed(setup: Setup) -> Callable[..., Awaitable[AuthorizeResult]]:
     """Asking Slack who the bot is would happen many times when many payloads come at once."""
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token)
+        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token.get_secret_value())
 
     return authorize
 

@@ -60,7 +60,7 @@ class Workspace:
     def __init__(self, setup: Setup, clock: Clock) -> None:
         self.setup = setup
         self.client = AsyncWebClient(
-            setup.bot_token, base_url=setup.api_url, timeout=int(_PATIENCE),
+            setup.bot_token.get_secret_value(), base_url=setup.api_url, timeout=int(_PATIENCE),
             retry_handlers=[],  # the default one repeats a post whose connection broke, and so would post it twice
         )  # fmt: skip
         self._identity: Identity | None = None

@@ -75,7 +75,7 @@ def save(c: Connection, change: Change, working: Working, now: datetime) -> Depl
     _blocks(c, change)
     _tested(c, change.tested)
     entries = append(c, change.entries, stored.key if stored else None, working.end)
-    _outbox(c, change.outbox)
+    send(c, change.outbox)
     _cards(c, stored, change.follow)
     if change.redraw:
         c.execute(update(CARD).where(CARD.c.deployment.in_(change.redraw)).values(wanted=CARD.c.wanted + 1))
@@ -214,7 +214,7 @@ def _tested(c: Connection, digests: Sequence[tuple[str, str]]) -> None:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
-def _outbox(c: Connection, messages: Sequence[Outbound]) -> None:
+def send(c: Connection, messages: Sequence[Outbound]) -> None:
     rows = [{"tries": 0, **codec.split(message, OUTBOX_COLUMNS)} for message in messages]
     if rows:
         c.execute(_SEND, rows)

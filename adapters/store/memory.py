@@ -23,6 +23,7 @@ from core.ports import (
     FenceLost,
     Incoming,
     Lease,
+    Outbound,
     Page,
     Queued,
     Reply,
@@ -110,9 +111,7 @@ class MemoryStore:
                 self._cards[place] = replace(card, wanted=card.wanted + 1)
         for entry in sealed:
             self._chains.setdefault(entry.chain, []).append(entry)
-        for message in change.outbox:
-            self._queued += 1
-            self._outbox[self._queued] = Queued(self._queued, message, 0)
+        self._send(change.outbox)
         if change.settled:
             self._settle(change.settled)
         for key, due_at in change.due:
@@ -250,10 +249,13 @@ class MemoryStore:
     async def heads(self) -> Sequence[Head]:
         return [Head(chain, len(entries), entries[-1].hash) for chain, entries in sorted(self._chains.items())]
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
+    async def add_checkpoint(
+        self, envelope: dict[str, Any], at: datetime, number: int, outbox: Sequence[Outbound] = ()
+    ) -> None:
         if number != len(self._checkpoints) + 1:
             raise Conflict(f"checkpoint {number} is not the next one: another one was signed meanwhile")
         self._checkpoints.append(canonical_text(envelope))
+        self._send(outbox)
 
     async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
         return [json.loads(text) for text in self._checkpoints[after:]]
@@ -295,6 +297,11 @@ class MemoryStore:
 
     async def let_go(self, owner: str) -> None:
         self._duties = {duty: held for duty, held in self._duties.items() if held[0] != owner}
+
+    def _send(self, outbox: Sequence[Outbound]) -> None:
+        for message in outbox:
+            self._queued += 1
+            self._outbox[self._queued] = Queued(self._queued, message, 0)
 
     # -- channels ------------------------------------------------------------------------------------------------------
 

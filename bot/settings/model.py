@@ -13,9 +13,11 @@ from bot.settings.sections import (
     Checks,
     Component,
     GrantSettings,
+    GroupSettings,
     HolidaySettings,
     Http,
     PersonSettings,
+    Proof,
     Roles,
     RouteSettings,
     Servers,
@@ -24,7 +26,7 @@ from bot.settings.sections import (
     Workflow,
 )
 from bot.settings.values import origin_of
-from core.people import Grant, Person, with_viewing
+from core.people import Grant, Group, Person, with_viewing
 from core.policy import Holiday, Window
 from core.release.manifest import Name
 from core.routing import Route
@@ -55,9 +57,11 @@ class Settings(BaseSettings):
     windows: tuple[WindowSettings, ...] = ()
     holidays: tuple[HolidaySettings, ...] = ()
     roles: Roles = Roles()
+    groups: dict[Name, GroupSettings] = {}
     slack: Slack = Slack()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
+    proof: Proof = Proof()
     about: About = About()
 
     @classmethod
@@ -90,6 +94,7 @@ class Settings(BaseSettings):
                 granted=any(
                     key in one.to or any(f"@{group}" in one.to for group in person.groups) for one in self.grants
                 ),
+                pings=person.pings,
             )
             for key, person in self.people.items()
         )
@@ -115,6 +120,10 @@ class Settings(BaseSettings):
 
     def all_grants(self) -> tuple[Grant, ...]:
         return tuple(Grant(one.to, with_viewing(one.roles), one.components, one.servers) for one in self.grants)
+
+    def all_groups(self) -> tuple[Group, ...]:
+        """The groups that platforms keep."""
+        return tuple(Group(name, with_viewing(one.roles), one.places()) for name, one in self.groups.items())
 
     def all_routes(self) -> tuple[Route, ...]:
         """The subscriptions, with servers by the names that placements have."""

@@ -23,6 +23,7 @@ from bot.settings.values import (
     ChannelAddress,
     Cron,
     Days,
+    DiscordRole,
     Grantee,
     HostPattern,
     Listen,
@@ -33,13 +34,14 @@ from bot.settings.values import (
     Seconds,
     SlackApp,
     SlackChannelId,
+    SlackGroupId,
     SlackTeam,
     TimeZone,
     Uid,
     VariableName,
     Version,
 )
-from core.people import Account, Role
+from core.people import Account, Pings, Role
 from core.release.manifest import Name
 from core.stages import Stage
 
@@ -145,6 +147,8 @@ class Workflow(Section):
     """How long OMEGA is probed after a completion; 0 for not at all."""
     verification_ttl: PositiveSeconds = 86400.0
     """How long a passed verification is valid."""
+    reminder_after: Seconds = 14400.0
+    """When approvers whose vote is still missing are asked once more; 0 for never."""
     own_push: bool = False
     """Whether people may approve what they pushed themselves."""
     quorum: Positive = 1
@@ -249,6 +253,8 @@ class PersonSettings(Section):
     """The groups that they belong to."""
     time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
     """Their time zone, where it is another than [ashat] time_zone."""
+    pings: Pings = "direct"
+    """How they are told what they should do: direct, by a message to them alone; or thread, by name in the thread."""
     shared: bool = False
     """Whether several people use these accounts; a shared person cannot vote."""
 
@@ -298,6 +304,21 @@ class HolidaySettings(Section):
     """Its time zone, where it is another than [ashat] time_zone."""
     components: tuple[Name, ...] = ()
     """The components that it is for; none named means all."""
+
+
+class GroupSettings(Section):
+    """Whoever is in it on a platform has its roles besides their own; asked when it counts, and doubt gives nothing."""
+
+    roles: tuple[Role, ...] = ()
+    """The roles of its members, besides their own."""
+    slack: tuple[SlackGroupId, ...] = Field(default=(), examples=[["S0615G0KT"]])
+    """The ids of Slack's user groups whose members are in it."""
+    discord: tuple[DiscordRole, ...] = Field(default=(), examples=[["81384788765712384/165511591545143296"]])
+    """Discord's roles whose members are in it, each as guild id/role id."""
+
+    def places(self) -> frozenset[tuple[str, str]]:
+        """Platform, and the group's own id there."""
+        return frozenset((platform, id_) for platform in ("slack", "discord") for id_ in getattr(self, platform))
 
 
 class Roles(Section):
@@ -354,6 +375,15 @@ class RouteSettings(Section):
     """Only from when one of these stages is reached, like "deploying"."""
     servers: tuple[Name, ...] = ()
     """Only from when one of these is touched: "public", or a region of OMEGA."""
+
+
+class Proof(Section):
+    """What holds the journal against whoever has this machine: an anchor elsewhere. See docs/security.md."""
+
+    anchor_channel: ChannelAddress | None = Field(default=None, examples=["slack:C024BE7LT"])
+    """The channel that gets the hash of signed checkpoints, a line each; best one that the bot's admins cannot edit."""
+    anchor_every: PositiveSeconds = 3600.0
+    """The least time between two such lines; there are none while nothing happens."""
 
 
 class About(Section):

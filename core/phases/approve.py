@@ -171,7 +171,8 @@ def _at_quorum(after: Deployment, events: tuple[DeploymentEvent, ...], says: tup
     state = quorum(after, facts)
     if not state.met:
         later = (gate_line(gate, facts, facts.me.time_zone) for gate in barriers(after, facts))
-        return Decided(events, (*says, *missing_groups(after, facts), *later))
+        unsure = _unsure(after, facts) if len(after.votes) >= state.need else ()
+        return Decided(events, (*says, *missing_groups(after, facts), *unsure, *later))
     if after.start is not None and after.start.at is not None and facts.now >= after.start.at:
         due = StartDue()
         after, events = (
@@ -188,6 +189,19 @@ def missing_groups(d: Deployment, facts: Facts) -> tuple[str, ...]:
     """`Needs security: Cy Roe or Di Fox`, for each required group that nobody has stood for."""
     unmet = (gate for gate in vote_gates(d, facts) if gate.kind == "group")
     return tuple(gate_line(gate, facts, "UTC") for gate in unmet)
+
+
+def _unsure(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    people = [person for person in facts.people if person.id in _unsure_voters(d, facts)]
+    if not people:
+        return ()
+    return (f"Whether {names(people)} may still approve cannot be asked now. Approve again when it can",)
+
+
+def _unsure_voters(d: Deployment, facts: Facts) -> frozenset[str]:
+    """Whose vote (or emergency) would count, or stand for a group, if their groups could be asked."""
+    gave = {vote.person for vote in d.votes} | ({d.emergency.person} if d.emergency else set())
+    return facts.unsure & gave
 
 
 def _next(d: Deployment, before: Deployment | None, standing: list[Gate], facts: Facts) -> tuple[str, ...]:
@@ -216,9 +230,10 @@ def in_words(wanted: Covers, d: Deployment, facts: Facts) -> str:
 def stale_votes(d: Deployment, facts: Facts) -> tuple[VotesFell, ...]:
     """Votes that are no longer for what would happen, with the reason."""
     counting = set(votes_that_count(d, facts))
-    fallen = tuple(vote.person for vote in d.votes if vote.person not in counting)
-    if d.emergency is not None and not d.touched and not emergency_counts(d, facts):
-        fallen = tuple(dict.fromkeys((*fallen, d.emergency.person)))
+    fallen = tuple(vote.person for vote in d.votes if vote.person not in counting | facts.unsure)
+    one = d.emergency
+    if one is not None and not d.touched and one.person not in facts.unsure and not emergency_counts(d, facts):
+        fallen = tuple(dict.fromkeys((*fallen, one.person)))
     if not fallen:
         return ()
     return (VotesFell(fallen, "what production would change from, or who may approve it, is no longer the same"),)
@@ -249,6 +264,8 @@ def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
     if gate is not None:
         return (VotesFell(tuple(vote.person for vote in d.votes), f"it waited too long: it needs {gate.needs}"),)
     if not agreed(d, facts):
+        if not stale_votes(d, facts) and _unsure_voters(d, facts):
+            return None  # asked again at the next look
         return stale_votes(d, facts) or (VotesFell((), "more votes are needed now"),)
     if barriers(d, facts):
         return None

@@ -7,6 +7,7 @@ from datetime import timedelta
 from core import say
 from core.commands import Pause, Resume, Retry
 from core.events import (
+    Attested,
     Completed,
     DeploymentEvent,
     DistributionStarted,
@@ -32,6 +33,7 @@ from core.facts import (
     PackageSigned,
     Refused,
     RegionHealthy,
+    StatementSigned,
     StepFailed,
     Verdict,
 )
@@ -158,6 +160,13 @@ def fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[Deploym
         why = f"{say.count(len(bad), 'mainframe')} failed: {failures(bad)}"
         return (*changes, Paused(why, automatic=True, order=d.order + 1))
     return changes
+
+
+def attested(outcome: StatementSigned, d: Deployment) -> tuple[DeploymentEvent, ...]:
+    """Once: what another try signed states the same."""
+    if d.unattested is None:
+        return ()
+    return (Attested(outcome.digest, outcome.key, outcome.envelope),)
 
 
 def _is_failure(event: DeploymentEvent) -> bool:

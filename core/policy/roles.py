@@ -28,10 +28,12 @@ APPROVER: frozenset[Role] = frozenset({"approver"})
 
 def roles_in(person: Person, policy: Policy, component: str | None = None, place: str | None = None) -> frozenset[Role]:
     """The person's roles for a component at a place; None stands for any, so that roles held anywhere are in it."""
-    granted = {
+    granted: set[Role] = {
         role for grant in policy.grants if grant.to_person(person) and grant.holds(component, place)
         for role in grant.roles
     }  # fmt: skip
+    if ":" in person.id:
+        granted -= ADMIN | APPROVER  # whom the settings do not list neither approves nor administers by a group
     return with_viewing(person.roles | granted)
 
 

@@ -50,6 +50,8 @@ class Policy:
     deploy_timeout: float = 600
     receipt_timeout: float = 300
     watch: float = 900
+    reminder_after: float = 0
+    """When approvers are asked a second time; 0 for never."""
     max_failed_mainframes: int = 1
     max_active_per_person: int = 10
     max_artifact_bytes: int = 4 << 30
@@ -58,6 +60,12 @@ class Policy:
     min_platform_version: str | None = None
     routes: tuple[Route, ...] = ()
     """Channels that get the cards besides the one in which a deployment began."""
+
+    @property
+    def highest_quorum(self) -> int:
+        """The most votes that any component asks for."""
+        named = (self.quorum_for(name) for name in (*self.quorum_by_component, *self.groups_by_component))
+        return max([self.quorum, len(self.groups), *named])
 
     def checks_for(self, component: str) -> tuple[Check, ...]:
         """The checks of a run, in the order shown. A minimum check is required: not applicable counts as failed."""

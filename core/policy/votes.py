@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.people import Person
 from core.policy.covers import counted, covers
 from core.policy.roles import ADMIN, APPROVER, Scope, by_name, holds
+from core.stages import Stage
 from core.state import Deployment
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ def approvers(d: Deployment, facts: Facts) -> list[Person]:
     """Whose vote would count for `d` now, and has not been given."""
     voted = {vote.person for vote in d.votes}
     return by_name(person for person in facts.people if person.id not in voted and may_vote(person, d, facts))
+
+
+def awaited(d: Deployment, facts: Facts) -> list[Person]:
+    """Whose vote `d` waits for now: nobody's any more once that is settled."""
+    return helpers(d, facts) if d.stage is Stage.AWAITING_APPROVAL else []
 
 
 def helpers(d: Deployment, facts: Facts) -> list[Person]:

@@ -219,6 +219,8 @@ def event_words(entry: Entry) -> str:
             return "took the vote back" + ("; it waits for approval again" if data["short"] else "")
         case "VotesFell":
             return f"votes fell ({len(data['people'])}): {data['why']}"
+        case "ApproversReminded":
+            return f"reminded {say.count(len(data['people']), 'approver')}"
         case "Approved":
             return f"quorum reached{', queued behind ' + data['behind'] if data['behind'] else ''}"
         case "LaneTaken":
@@ -234,6 +236,8 @@ def event_words(entry: Entry) -> str:
         case "MainframeChanged":
             error = f": {data['error']}" if data["error"] else ""
             return f"mainframe {data['name']} ({data['owner']}) {data['status'].replace('_', ' ')}{error}"
+        case "Attested":
+            return f"statement signed, sha256 {say.digest(data['statement'])}, key {data['key'][:12]}"
         case "Failed":
             return f"❌ failed in {data['failed_in'].replace('_', ' ')}: {data['why']}"
         case "RollbackStarted":
@@ -349,18 +353,19 @@ def _mainframe_line(region: str, row: Registered, known: Mapping[str, str], fact
 def whoami(person: Person, platform: str, facts: Facts) -> Card:
     """Who they are here, and what they may do."""
     policy = facts.policy
+    unsure = (f"{person.unsure}.",) if person.unsure else ()
     if not roles_in(person, policy):
-        return Card("You have no role here.", ("An admin gives roles, in the settings under [people].",))
+        return Card("You have no role here.", ("An admin gives roles, in the settings under [people].", *unsure))
     allowed = [spec.name for spec in SPECS if may(person, spec, policy)]
     denied = [spec for spec in SPECS if not may(person, spec, policy)]
     ask = [f"{spec.name}: ask {names(who_may(facts.people, spec, policy))}" for spec in denied]
-    origin = person.roles_from or f"the settings, [people.{person.id}]"
     accounts = ", ".join(f"{account.platform} {account.id}" for account in person.accounts)
     return Card(
         f"You are {person.name}, on {platform}.",
         (
-            f"Roles: {', '.join(sorted(person.roles)) or 'none'} (from {origin})",
+            f"Roles: {', '.join(sorted(person.roles)) or 'none'} (from {person.origin})",
             *_granted(person, facts),
+            *unsure,
             *((f"Groups: {', '.join(sorted(person.groups))}",) if person.groups else ()),
             f"Accounts: {accounts}" if accounts else "No accounts",
             f"You may: {', '.join(allowed)}",

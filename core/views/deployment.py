@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core import say
-from core.announce import failed_checks
+from core.announce import approve_button, failed_checks, seen_of
 from core.cards import Bar, Button, Card, Tone
-from core.commands import Seen
 from core.facts import Facts
 from core.phases.approve import in_words, missing_groups
 from core.phases.common import gate_line
@@ -407,15 +406,14 @@ def _restored(d: Deployment, region: str, name: str | None) -> str:
 
 def buttons(d: Deployment) -> tuple[Button, ...]:
     """Those that are legal now, bound to what this card shows, most wanted first; Details always."""
-    seen = Seen(d.attempt, d.digest or "", d.verification.run if d.verification else 0)
+    seen = seen_of(d)
     acts = legal(d.stage)
     failed_check = d.failed_in is Stage.VERIFYING
     found: list[Button] = []
     if d.stage in (Stage.STAGED, Stage.FAILED) and Act.VERIFY in acts and (d.stage is Stage.STAGED or failed_check):
         found.append(Button("Verify", f"verify {d.name}", seen, style="primary"))
     if d.stage is Stage.AWAITING_APPROVAL:
-        asked = f"Send {d.name} ({say.digest(d.digest)}) to OMEGA and its mainframes?"
-        found.append(Button("Approve", f"approve {d.name}", seen, confirm=asked, style="primary"))
+        found.append(approve_button(d))
     if Act.REJECT in acts:
         found.append(Button("Reject", f"reject {d.name}", seen, asks="reason"))
     if d.hold and not d.hold.wide:

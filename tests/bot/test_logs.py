@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 import structlog
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from bot import logs
 
@@ -95,6 +95,8 @@ def test_what_is_below_the_level_is_not_logged_and_chatty_libraries_are_quiet() 
     [
         {"given": SecretStr(SECRET)},
         {"given": SecretBytes(SECRET.encode())},
+        {"given": Secret[str](SECRET)},
+        {"given": {SecretStr(SECRET): {SecretStr(SECRET)}}},
         {"given": [{"deep": (SecretStr(SECRET),)}]},
         {"given": Model(token=SecretStr(SECRET))},
         {"given": Held(SECRET)},

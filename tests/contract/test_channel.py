@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 
-from adapters.channels.memory import MemoryChannel
+from adapters.channels.memory import MemoryChannel, Message
 from adapters.playground.drawing import message_json
 from adapters.playground.room import Room as BrowserRoom
 from adapters.terminal import Screen, Terminal
+from core import say
 from core.cards import Bar, Button, Card
 from core.people import Account, Person
 from core.ports import Channel, ChannelDown, ChannelGone, Form
@@ -37,11 +39,17 @@ class Room:
     words: Callable[[], str]
 
 
+def pinged(message: Message) -> str:
+    return " ".join(ANN.name for one in message.mentions if one == ANN.id)
+
+
 def memory() -> Room:
     chat = MemoryChannel("chat")
 
     def words() -> str:
-        return "\n".join([*(shown.text for shown in chat.cards), *(message.text for message in chat.messages)])
+        return "\n".join(
+            [*(shown.text for shown in chat.cards), *(f"{message.text} {pinged(message)}" for message in chat.messages)]
+        )
 
     return Room(chat, "chat:main", words)
 
@@ -120,6 +128,24 @@ async def test_every_kind_of_message_is_said_in_full(room: Room) -> None:
     for fact in ("Ann configured Public", "at http://127.0.0.1:1", "Bo approved", "OMEGA eu", "Held", "disk full",
                  "Counted, 1 of 2", "run 1", "v1 waits for you", "deploy approve v1"):  # fmt: skip
         assert fact in room.words()
+
+
+async def test_whom_a_reply_is_for_is_named(room: Room) -> None:
+    reference = await room.channel.post_card(room.here, PLANNED, "n1")
+    card = Card("v1 waits for your approval", ("OMEGA eu",))
+    await room.channel.reply(room.here, reference, card, "n2", broadcast=False, mentions=[ANN])
+    assert "Ann Ng" in room.words()
+    assert "v1 waits for your approval" in room.words()
+
+
+async def test_moments_are_told_in_words_at_least(room: Room) -> None:
+    at = datetime(2026, 3, 2, 14, 9, tzinfo=UTC)
+    card = Card("v1", (f"valid until {say.clock(at, 'UTC', at)}", Bar(1, 2, f"since {say.clock(at, 'UTC', at)}")))
+    reference = await room.channel.post_card(room.here, card, "n1")
+    await room.channel.direct(ANN, card, "n2")
+    await room.channel.edit_card(room.here, reference, replace(card, lines=(*card.lines, "more")))
+    assert "14:09" in room.words()
+    assert not re.search("[\ufdd0-\ufdef]", room.words())
 
 
 async def test_what_is_asked_names_everything_that_is_wanted(room: Room) -> None:

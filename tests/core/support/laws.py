@@ -38,6 +38,7 @@ def hold(world: World) -> None:
     what_is_finished_is_so(world)
     what_is_for_owners_stays_with_them(world)
     irreversible_rollbacks_have_two(world)
+    a_statement_is_signed_once_and_tells_of_its_completion(world)
 
 
 # -- 4: one event per change, in the same transaction ------------------------------------------------------------------
@@ -435,3 +436,20 @@ def components_are_apart(world: World) -> None:
         for accepted in host.accepted:
             release = accepted.release
             assert of[f"{release.deployment}#{release.attempt}"] == release.component
+
+
+# -- the statement of a completion -------------------------------------------------------------------------------------
+
+
+def a_statement_is_signed_once_and_tells_of_its_completion(world: World) -> None:
+    """What comes between completion and signature, a rollback say, changes nothing of what is stated."""
+    for key, d in world.deployments.items():
+        lines = [line for line in world.journal if line.chain == key]
+        completed = [line.at for line in lines if isinstance(line.event, e.Completed)]
+        stated = [line.event.envelope["says"] for line in lines if isinstance(line.event, e.Attested)]
+        assert len(stated) + (d.unattested is not None) == len(completed) <= 1, f"{key}: {stated}"
+        for says in stated:
+            assert (says["digest"], says["completed_at"]) == (d.digest, completed[0].isoformat().replace("+00:00", "Z"))
+            issued = [line.event.generation for line in lines if isinstance(line.event, (e.LaneTaken, e.Retried))
+                      and line.at <= completed[0]]  # fmt: skip
+            assert says["generation"] == max(issued)

@@ -17,7 +17,19 @@ from core import commands as c
 from core import steps as s
 from core.changes import change
 from core.events import KINDS, SYSTEM, DeploymentEvent, Event
-from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Outcome, PackageSigned, Refused, StepFailed, Verdict
+from core.facts import (
+    AlphaFacts,
+    ArtifactCopied,
+    Decided,
+    Facts,
+    Outcome,
+    PackageSigned,
+    Refused,
+    StatementSigned,
+    StepFailed,
+    Verdict,
+)
+from core.moments import flat
 from core.people import Person
 from core.policy import Policy, barriers
 from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
@@ -144,12 +156,12 @@ class World:
         """What the person is told; the command must not be refused."""
         verdict = self.says(person, command)
         assert isinstance(verdict, Decided), verdict
-        return verdict.says
+        return tuple(flat(said) for said in verdict.says)
 
     def refused(self, person: Person, command: Writing) -> Refused:
         verdict = self.says(person, command)
         assert isinstance(verdict, Refused), verdict
-        return verdict
+        return replace(verdict, why=flat(verdict.why), more=tuple(flat(more) for more in verdict.more))
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
@@ -266,6 +278,8 @@ class World:
             case s.Package(release=release):
                 assert release.digest is not None
                 return replace(seen, package=PackageSigned(digest_of(release.digest)))
+            case s.Attest(unattested):
+                return replace(seen, statement=StatementSigned({"says": dict(unattested)}, "cd" * 32, "key"))
             case s.Upload(place, digest):
                 self._host(place).upload(digest)
                 return replace(seen, uploaded=seen.uploaded | {(place, digest)})
