@@ -38,6 +38,11 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.ask_for_votes([person.id for person in helpers(d, facts)])
         case e.ApproversReminded(people):
             tell.ask_for_votes(people, again=True)
+        case e.Escalated(group, people):
+            tell.thread(
+                f"It has waited for long: {group} is asked too", *(() if people else ("Nobody there may vote",))
+            )
+            tell.ask_for_votes(people, again=True)
         case e.VerificationFailed():
             lines = ("Issues detected on Public Server. Deployment cannot proceed to OMEGA.", *failed_checks(d))
             tell.thread("❌ Verification FAILED!", *lines, tone="bad")

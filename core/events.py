@@ -117,6 +117,14 @@ class ApproversReminded:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalated:
+    """It has waited for long: the next group is asked, those of it whose vote would count."""
+
+    group: str
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """The quorum is there; it takes its component's lane, or waits behind another deployment."""
 
@@ -397,11 +405,11 @@ class PeopleChanged:
 
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
-    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | ApproversReminded | Approved | StartSet | StartDue
-    | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged | RegionSwitched
-    | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
-    | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened
-    | HealthRecovered | Attested | Noted | OutcomeStale
+    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | ApproversReminded | Escalated | Approved | StartSet
+    | StartDue | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged
+    | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled
+    | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn
+    | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
 SystemEvent = Opened | ServerConfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged | Exported
 Event = DeploymentEvent | SystemEvent

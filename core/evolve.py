@@ -94,7 +94,7 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.CheckFinished():
             return _checked(d, event)
         case e.VerificationPassed(_, valid_until):
-            return replace(_verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until), reminded=False)
+            return replace(_verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until), reminded=False, escalated=0)
         case e.VerificationFailed(_, checks):
             failed = _verdict(d, Stage.FAILED, False, at, None)
             return replace(failed, failed_in=Stage.VERIFYING, failure=", ".join(checks))
@@ -106,6 +106,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _without_votes(d, (person,), back=short)
         case e.ApproversReminded():
             return replace(d, reminded=True)
+        case e.Escalated():
+            return replace(d, escalated=d.escalated + 1)
         case e.Approved():
             return replace(d, stage=Stage.SCHEDULED)
         case e.StartSet(when, window, person):

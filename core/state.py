@@ -247,6 +247,8 @@ class Deployment:
     verification: Verification | None = None
     runs: int = 0
     votes: tuple[Vote, ...] = ()
+    escalated: int = 0
+    """How many groups were asked, one after another, because it waited for long."""
     reminded: bool = False
     """Whether those whose vote is missing were asked a second time since the checks passed."""
     placements: tuple[Placement, ...] = ()

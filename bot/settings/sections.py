@@ -149,6 +149,10 @@ class Workflow(Section):
     """How long a passed verification is valid."""
     reminder_after: Seconds = 14400.0
     """When approvers whose vote is still missing are asked once more; 0 for never."""
+    escalate_after: Seconds = 0.0
+    """When the next group of escalate_to is asked for its votes, one after another; 0 for never."""
+    escalate_to: tuple[Name, ...] = ()
+    """The groups that are asked, in their order, like ["leads", "management"]."""
     own_push: bool = False
     """Whether people may approve what they pushed themselves."""
     quorum: Positive = 1

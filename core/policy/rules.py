@@ -52,6 +52,9 @@ class Policy:
     watch: float = 900
     reminder_after: float = 0
     """When approvers are asked a second time; 0 for never."""
+    escalate_after: float = 0
+    """When the next group of `escalate_to` is asked; 0 for never."""
+    escalate_to: tuple[str, ...] = ()
     max_failed_mainframes: int = 1
     max_active_per_person: int = 10
     max_artifact_bytes: int = 4 << 30

@@ -221,6 +221,8 @@ def event_words(entry: Entry) -> str:
             return f"votes fell ({len(data['people'])}): {data['why']}"
         case "ApproversReminded":
             return f"reminded {say.count(len(data['people']), 'approver')}"
+        case "Escalated":
+            return f"escalated to {data['group']}, {say.count(len(data['people']), 'approver')}"
         case "Approved":
             return f"quorum reached{', queued behind ' + data['behind'] if data['behind'] else ''}"
         case "LaneTaken":

@@ -9,7 +9,7 @@ import pytest
 
 from core import commands as c
 from core.cards import Card
-from core.events import CountersignOverdue, LaneTaken, RollbackStarted, StartSet
+from core.events import CountersignOverdue, Escalated, LaneTaken, RollbackStarted, StartSet
 from core.facts import Facts
 from core.moments import flat
 from core.people import Person
@@ -282,6 +282,30 @@ def test_before_omega_one_is_enough() -> None:
     world.done(BO, c.Rollback("v1"))
     go_on(world, 1)
     assert latest(world).stage is Stage.ROLLED_BACK
+
+
+# -- escalation --------------------------------------------------------------------------------------------------------
+
+
+def test_one_group_after_another_is_asked_and_nobody_once_it_is_settled() -> None:
+    policy = replace(POLICY, escalate_after=3600, escalate_to=("leads", "management"))
+    leads, management = (frozenset({group}) for group in policy.escalate_to)
+    world = World(policy=policy, updates={"v1": ManifestFacts("main")})
+    world.people = (ALICE, BO, replace(CY, groups=leads), replace(EVE, groups=management))
+    world.done(ALICE, c.Push("v1", "some change"))
+    world.settle()
+    world.done(ALICE, c.Verify("v1"))
+    world.settle(limit=100)
+    assert [event for event in world.events("v1#1") if isinstance(event, Escalated)] == [
+        Escalated("leads", ("cy",)), Escalated("management", ()),
+    ]  # fmt: skip
+    asked = [message.person for message in world.outbox if message.vote]
+    assert asked == ["bo", "cy", "cy"]
+    world.done(ALICE, c.Verify("v1"))
+    go_on(world, 0.5)
+    approve(world)
+    go_on(world)
+    assert len([event for event in world.events("v1#1") if isinstance(event, Escalated)]) == 2
 
 
 # -- approvals for later -----------------------------------------------------------------------------------------------
