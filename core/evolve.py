@@ -30,6 +30,9 @@ from core.state import (
     omega,
 )
 
+NOTES = 3
+"""How many notes a deployment carries along; the journal has all."""
+
 
 def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:
     """The deployment after `event`.
@@ -166,7 +169,9 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return replace(d, unwell=(*d.unwell, region))
         case e.HealthRecovered(region):
             return replace(d, unwell=tuple(name for name in d.unwell if name != region))
-        case e.Noted() | e.OutcomeStale():
+        case e.Noted(text):
+            return replace(d, notes=(*d.notes, text)[-NOTES:])
+        case e.OutcomeStale():
             return d
         case _:
             assert_never(event)

@@ -236,6 +236,8 @@ class Deployment:
     plan: Plan
     info: str | None = None
     tasks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """The last few that people added: approvers read them before they vote."""
     warnings: tuple[str, ...] = ()
     digest: str | None = None
     tested: bool = False

@@ -200,7 +200,11 @@ def _unsure(d: Deployment, facts: Facts) -> tuple[str, ...]:
 
 def _unsure_voters(d: Deployment, facts: Facts) -> frozenset[str]:
     """Whose vote (or emergency) would count, or stand for a group, if their groups could be asked."""
-    gave = {vote.person for vote in d.votes} | ({d.emergency.person} if d.emergency else set())
+    gave = {vote.person for vote in d.votes}
+    if not facts.policy.groups_for(d.component):
+        gave -= set(votes_that_count(d, facts))
+    if d.emergency is not None and not emergency_counts(d, facts):
+        gave.add(d.emergency.person)
     return facts.unsure & gave
 
 

@@ -222,7 +222,27 @@ def _what_changes(d: Deployment, facts: Facts) -> tuple[str, ...]:
         f"Nothing of {d.component} runs in production yet: a rollback would take it offline")  # fmt: skip
     lost = [ref.name for ref in undone(d, facts.lane)]
     unsure = (f"Its manifest does not say that it contains {say.listed(lost)}",) if lost and d.manifest.contains else ()
-    return (f"Changes: {changes}{fleet}{level}", back, *unsure)
+    return (f"Changes: {changes}{fleet}{level}", *_moved(d, facts), back, *unsure, *_read_first(d, facts))
+
+
+def _moved(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    """Whether production runs something else than when it was pushed."""
+    was = dict(d.plan.replaces)
+    now = {region: (ref := facts.lane.running(region)) and ref.name for region in facts.regions}
+    moved = [f"OMEGA {region}: {was.get(region) or 'nothing'} → {now[region] or 'nothing'}"
+             for region in facts.regions if was.get(region) != now[region]]  # fmt: skip
+    return (f"Production moved since the push: {'; '.join(moved)}",) if moved else ()
+
+
+def _read_first(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    """Its tasks and notes, and those of the updates that it says it contains and that are not in production yet."""
+    all_of = [d, *(other for other in facts.siblings if other.id in d.manifest.contains)]
+    tasks = dict.fromkeys(task for one in all_of for task in one.tasks)
+    lines = [f"Tasks: {', '.join(tasks)}"] if tasks else []
+    for one in all_of:
+        of = "" if one is d else f" of {one.name}"
+        lines += [f"Note{of}: {note}" for note in one.notes]
+    return tuple(lines)
 
 
 def _votes(d: Deployment, facts: Facts) -> tuple[str, ...]:
