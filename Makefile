@@ -25,6 +25,7 @@ demo: venv
 	@$(BIN)/ashat demo
 
 test: venv
+	@tests/needs.sh
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 story: venv

@@ -57,6 +57,15 @@ class PlatformGroups:
         heard = self._heard.get(account)
         return heard.groups if heard and self._within(heard.at, FRESH) else None
 
+    def hear(self, account: str, domain: str, groups: frozenset[str]) -> None:
+        """Said unasked: of the groups that begin with `domain` it is in exactly these. Others stay as they were."""
+        meant = {group for group in self._groups if group.startswith(domain)}
+        heard = self._heard.get(account)
+        if len(meant) == len(self._groups):
+            self._note(account, groups & meant)
+        elif heard is not None:
+            self._heard[account] = _Heard(heard.groups - meant | groups & meant, heard.at)
+
     def members(self) -> Sequence[str]:
         """Every account that was in any of the groups when last heard."""
         return sorted(account for account, heard in self._heard.items() if heard.groups)

@@ -35,6 +35,8 @@ _SECRET_TEXTS = (
 )
 _CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic", "slack_bolt", "slack_sdk")
 """Libraries that log every request or tick at the level of information."""
+_TELLTALE = {"discord": logging.WARNING, "discord.http": logging.ERROR}
+"""Libraries that log whole addresses and messages, tokens and all, below these levels: never, if ever so wanted."""
 
 
 def configure(
@@ -148,3 +150,5 @@ def _route_libraries(*, verbose: bool) -> None:
         library.propagate = True
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.WARNING)
+    for name, level in _TELLTALE.items():
+        logging.getLogger(name).setLevel(level)

@@ -73,6 +73,11 @@ class Standing:
             for one in self._platforms.values()
         ))  # fmt: skip
 
+    def hear(self, account: Account, domain: str, groups: frozenset[str]) -> None:
+        """What a platform has said unasked: of its groups that begin with `domain` the account is in exactly these."""
+        if account.platform in self._platforms:
+            self._platforms[account.platform].hear(account.id, domain, groups)
+
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _found(self, account: Account) -> Person | None:

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
-from bot.settings import Settings, SettingsError, SlackSecrets, slack_secrets, token_of
+from bot.settings import (
+    Settings,
+    SettingsError,
+    SlackSecrets,
+    discord_token,
+    slack_secrets,
+    sqlite_file,
+    token_of,
+)
 from bot.settings.sections import Component
 from core.cards import Card
 from core.people import Person
@@ -20,12 +28,16 @@ from core.policy import CheckRule, Policy
 from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from adapters.discord.platform import DiscordPlatform
     from adapters.playground.room import Room
     from adapters.shell.wire import Answer
     from adapters.slack.platform import SlackPlatform
     from adapters.slack.setup import Setup
     from adapters.store.backup import DatabaseFile
     from bot.app import App
+    from bot.audience import Audience
     from bot.doctor.finding import Level
 
 
@@ -149,6 +161,8 @@ async def build(
 
     clock = clock or SystemClock()
     slack = slack_of(settings, clock) if chats else None
+    discord = discord_of(settings, clock) if chats else None
+    chat_channels: list[Channel] = [platform.channel for platform in (slack, discord) if platform is not None]
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
@@ -161,16 +175,32 @@ async def build(
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
-        channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
+        channels={**channels(), **{channel.platform: channel for channel in chat_channels}},
         signer=keys.Ring(settings.ashat.key_file),
         groups=settings.all_groups(),
-        memberships=(slack.memberships,) if slack else (),
-        strangers_vote=policy.highest_quorum == 1,
+        memberships=[platform.memberships for platform in (slack, discord) if platform is not None],
+        strangers_vote=policy.highest_quorum == 1 and (slack is None or discord is None),
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
-    if slack is not None:
-        _open_slack(app, slack)
+    _open(app, slack, discord)
     return app
+
+
+def _open(app: App, slack: SlackPlatform | None, discord: DiscordPlatform | None) -> None:
+    """The chats, and one HTTP server for all that is asked from outside."""
+    from bot.audience import Audience
+
+    view = Audience(app)
+    paths: dict[str, ASGIApp] = {}
+    if slack is not None:
+        paths |= _open_slack(app, slack, view)
+    if discord is not None:
+        paths |= _open_discord(app, discord, view)
+    called = any(platform is not None and platform.setup.mode == "http" for platform in (slack, discord))
+    if called or app.settings.http.health:
+        from bot.web import Web
+
+        app.attach(Web(app.settings.http.listen, paths))
 
 
 # -- slack -------------------------------------------------------------------------------------------------------------
@@ -207,16 +237,14 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
     )
 
 
-def _open_slack(app: App, slack: SlackPlatform) -> None:
-    from bot.audience import Audience
-
-    ingress = slack.open(app.door, Audience(app))
+def _open_slack(app: App, slack: SlackPlatform, view: Audience) -> Mapping[str, ASGIApp]:
+    ingress = slack.open(app.door, view)
     app.attach(slack)
-    if ingress is not None:
-        from adapters.slack.ingress import PATH
-        from bot.web import Web
+    if ingress is None:
+        return {}
+    from adapters.slack.ingress import PATH
 
-        app.attach(Web(app.settings.http.listen, {PATH: ingress}))
+    return {PATH: ingress}
 
 
 def slack_manifest(mode: Literal["socket", "http"], url: str) -> str:
@@ -237,6 +265,78 @@ async def slack_findings(settings: Settings, clock: Clock) -> Sequence[tuple[Lev
         return await inspect(slack.workspace)
     finally:
         await slack.close()
+
+
+# -- discord -----------------------------------------------------------------------------------------------------------
+
+
+def discord_of(settings: Settings, clock: Clock) -> DiscordPlatform | None:
+    """Discord, where the settings switch it on. Raises SettingsError where something that it needs is missing."""
+    token = discord_token(settings)
+    if token is None:
+        return None
+    try:
+        from adapters.discord.platform import DiscordPlatform
+    except ImportError as error:
+        raise SettingsError(
+            "Discord needs more packages: install ashat with the extra discord, ashat[discord]."
+        ) from error
+    from adapters.discord.setup import Setup as DiscordSetup
+
+    discord = settings.discord
+    assert discord.home is not None, "a token is given only where the home channel is set"
+    setup = DiscordSetup(
+        token=token,
+        application=discord.application,
+        guilds=frozenset(discord.guilds),
+        home=discord.home,
+        channels=frozenset({discord.home, *discord.channels}),
+        mode=discord.mode,
+        groups=frozenset(role for group in settings.groups.values() for role in group.discord),
+        public_key=discord.public_key,
+        api_url=discord.api_url,
+        gateway_url=discord.gateway_url,
+    )
+    return DiscordPlatform(setup, clock, settings.servers.allows)
+
+
+def _open_discord(app: App, discord: DiscordPlatform, view: Audience) -> Mapping[str, ASGIApp]:
+    """One replica has the gateway; a database of one process has no others."""
+    from adapters.discord.health import PATH as HEALTH
+    from adapters.discord.health import HealthPage
+    from adapters.discord.setup import PATH
+    from bot.turn import Turn
+
+    alone = sqlite_file(app.settings) is not None
+    turn = None if alone else Turn(app.parts.store, app.parts.clock, "discord gateway")
+    ingress = discord.open(app.door, view, turn)
+    app.attach(discord)
+    health = HealthPage(lambda: discord.health)
+    return {HEALTH: health} if ingress is None else {HEALTH: health, PATH: ingress}
+
+
+def discord_invitation(settings: Settings) -> Sequence[str]:
+    """The link for each listed server, or one for any. Raises SettingsError without the application's id."""
+    from adapters.discord.invite import invitation
+
+    discord = settings.discord
+    if not discord.application:
+        raise SettingsError("[discord] application is missing; docs/discord.md says where to find it.")
+    return [invitation(discord.application, guild) for guild in discord.guilds or ("",)]
+
+
+async def discord_findings(settings: Settings, clock: Clock) -> Sequence[tuple[Level, str, str]]:
+    """What the doctor has to say of Discord; nothing where it is not switched on. Raises SettingsError."""
+    discord = discord_of(settings, clock)
+    if discord is None:
+        return ()
+    from adapters.discord.inspection import inspect
+
+    try:
+        addresses = (route.channel.partition(":") for route in settings.routes)
+        return await inspect(discord.rest, {id_ for platform, _, id_ in addresses if platform == "discord"})
+    finally:
+        await discord.close()
 
 
 # -- the terminal ------------------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Seen:
 
     attempt: int
     digest: str
+    """All of it, or its beginning of at least 24 digits where the platform's button has no room for more."""
     run: int
 
 

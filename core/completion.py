@@ -40,6 +40,11 @@ def complete(text: str, context: CompletionContext) -> list[str]:
     return _arguments(spec, before[1:], word, context)
 
 
+def suggest(spec: Spec, argument: Argument, word: str, context: CompletionContext) -> list[str]:
+    """The values of one argument that fit what was begun, for platforms that ask for each by itself."""
+    return _matching(word, _candidates(spec, argument, context))
+
+
 def _without_leading(tokens: Sequence[Token]) -> Sequence[Token]:
     while tokens and tokens[0].text.lower() in ("deploy", "/deploy"):
         tokens = tokens[1:]

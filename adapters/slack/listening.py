@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms
 from adapters.slack.desk import Desk, Said
-from adapters.slack.drawing import read_value
+from adapters.slack.drawing import read_says, read_value
 from adapters.slack.home import Home
 from adapters.slack.setup import PLATFORM, Setup
 from adapters.slack.tasks import Tasks
@@ -71,7 +71,8 @@ class Listening:
     async def _only_ours(self, body: Body, next: Any) -> BoltResponse | None:  # noqa: A002 - Bolt's name for it
         """A signature proves that Slack sent it; that it is about our app and workspace is still to be seen."""
         if is_ours(body, self._setup):
-            await next()
+            with self._tasks.hearing():
+                await next()
             return None
         log.warning("payload of another app or workspace refused", type=body.get("type"))
         return BoltResponse(status=403)
@@ -132,7 +133,8 @@ class Listening:
         said = clicked(body, action)
         asked = forms.Asked(said.text, said.channel, said.thread, said.seen)
         needed = str(action["action_id"]).startswith("ask:needed")
-        self._open(said, body["trigger_id"], forms.reason_form(asked, needed=needed))
+        says = read_says(str(action["value"]))
+        self._open(said, body["trigger_id"], forms.reason_form(asked, needed=needed, says=says))
         await ack()
 
     async def _new(self, body: Body, action: Body, ack: AsyncAck) -> None:
@@ -143,7 +145,7 @@ class Listening:
 
     def _open(self, said: Said, trigger: str, view: Body) -> None:
         """A trigger is good for three seconds, so it is used at once; the ack does not wait for it."""
-        self._tasks.start(self._opened(said, trigger, view))
+        self._tasks.start_now(self._opened(said, trigger, view))
 
     async def _opened(self, said: Said, trigger: str, view: Body) -> None:
         try:

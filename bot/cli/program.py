@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import agent, alpha, attest, audit, backup, console, demo, deploy, doctor, keys, run, slack
+from bot.cli import agent, alpha, attest, audit, backup, console, demo, deploy, discord, doctor, keys, run, slack
 
 program = typer.Typer(
     help="Ashat carries updates from ALPHA to Public, proves them there, and takes approved ones to OMEGA.",
@@ -42,6 +42,7 @@ program.add_typer(attest.group, name="attest", help="The signed statements of co
 program.add_typer(keys.group, name="keys", help="The bot's signing keys.")
 program.add_typer(alpha.group, name="alpha", help="Updates on ALPHA, before they are pushed.")
 program.add_typer(slack.group, name="slack", help="What Slack needs to know.")
+program.add_typer(discord.group, name="discord", help="What Discord needs to know.")
 program.command()(backup.backup)
 program.command()(backup.restore)
 program.command()(doctor.doctor)

@@ -71,6 +71,24 @@ def slack_secrets(settings: Settings) -> SlackSecrets | None:
     return SlackSecrets(SecretStr(bot), SecretStr(app), SecretStr(signing))
 
 
+def discord_token(settings: Settings) -> SecretStr | None:
+    """Read now; None where there is none, and so no Discord. Raises SettingsError for what else is missing."""
+    discord = settings.discord
+    token = _secret(discord.token_file, discord.token_env)
+    if not token:
+        return None
+    wanted = ("application", "guilds", "home", *(("public_key",) if discord.mode == "http" else ()))
+    problems = [
+        f"[discord] {key} is missing; docs/discord.md says where to find it." for key in wanted
+        if not getattr(discord, key)
+    ]  # fmt: skip
+    if token.count(".") != 2:
+        problems.append("Discord's bot token is none: it has two dots. Copy it from Bot, Reset Token.")
+    if problems:
+        raise SettingsError(*problems)
+    return SecretStr(token)
+
+
 def _token_problems(bot: str, app: str, signing: str, mode: str) -> Iterator[str]:
     if not bot.startswith("xoxb-"):
         yield "Slack's bot token is none: it begins with xoxb-. Copy it from OAuth & Permissions."

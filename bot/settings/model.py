@@ -12,6 +12,7 @@ from bot.settings.sections import (
     Ashat,
     Checks,
     Component,
+    Discord,
     GrantSettings,
     GroupSettings,
     HolidaySettings,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     roles: Roles = Roles()
     groups: dict[Name, GroupSettings] = {}
     slack: Slack = Slack()
+    discord: Discord = Discord()
     http: Http = Http()
     routes: tuple[RouteSettings, ...] = ()
     proof: Proof = Proof()

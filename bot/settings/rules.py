@@ -21,6 +21,7 @@ def broken(settings: Settings) -> Broken:
     yield from _grants_reach_somebody(settings)
     yield from _one_quorum_each(settings)
     yield from _windows_are_distinct(settings)
+    yield from _roles_are_of_listed_servers(settings)
     yield from _origins_are_distinct(settings)
     yield from _check_names_are_distinct(settings)
     yield from _minimum_checks_exist(settings)
@@ -78,6 +79,13 @@ def _windows_are_distinct(settings: Settings) -> Broken:
         if window.name in seen:
             yield ("windows", index, "name"), f'should be another than "{window.name}", which another window has'
         seen.add(window.name)
+
+
+def _roles_are_of_listed_servers(settings: Settings) -> Broken:
+    for name, group in settings.groups.items():
+        for role in group.discord:
+            if settings.discord.guilds and role.partition("/")[0] not in settings.discord.guilds:
+                yield ("groups", name, "discord"), f"names {role}, of a server that discord.guilds does not list"
 
 
 def _origins_are_distinct(settings: Settings) -> Broken:

@@ -23,7 +23,11 @@ from bot.settings.values import (
     ChannelAddress,
     Cron,
     Days,
+    DiscordApp,
+    DiscordId,
+    DiscordKey,
     DiscordRole,
+    GatewayUrl,
     Grantee,
     HostPattern,
     Listen,
@@ -361,11 +365,38 @@ class Slack(Section):
     """Where Slack's Web API is: another one for GovSlack or a proxy."""
 
 
+class Discord(Section):
+    """Discord; switched on by its bot token. `ashat discord invite` prints the link to let it in; docs/discord.md."""
+
+    token_file: Path | None = Field(default=None, examples=["discord.token"])
+    """The file that holds the bot's token; instead of token_env."""
+    token_env: VariableName = "ASHAT_DISCORD_TOKEN"  # noqa: S105 - the name of a variable
+    """The environment variable that holds the bot's token."""
+    application: DiscordApp = ""
+    """The application's id; what is meant for another one is refused."""
+    guilds: tuple[DiscordId, ...] = ()
+    """The ids of the servers on which it may be used; the others are refused."""
+    home: DiscordId | None = Field(default=None, examples=["80351110224678912"])
+    """The id of the channel that gets the cards of what is begun in a direct message."""
+    channels: tuple[DiscordId, ...] = ()
+    """The ids of the other channels in which changes may be asked for."""
+    mode: Literal["gateway", "http"] = "gateway"
+    """Either gateway, which needs no public address; or http, at /discord/interactions of [http] listen."""
+    public_key: DiscordKey = ""
+    """The application's public key, for http: what is not signed with it is refused."""
+    api_url: ApiUrl = "https://discord.com/api/v10/"
+    """Where Discord's REST API is: another one for a proxy."""
+    gateway_url: GatewayUrl = "wss://gateway.discord.gg"
+    """Where Discord's gateway is: another one for a proxy."""
+
+
 class Http(Section):
-    """Where the bot itself listens for platforms that call it; only while one of them does."""
+    """Where the bot itself listens, while a platform calls it or `health` says so."""
 
     listen: Listen = "127.0.0.1:8080"
     """Host and port; put your TLS proxy before it."""
+    health: bool = False
+    """Whether it listens also where no platform calls it: /healthz says ok, /healthz/discord whether it is heard."""
 
 
 class RouteSettings(Section):

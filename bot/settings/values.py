@@ -97,6 +97,16 @@ def _api_may_be_at(url: str) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
+def _gateway_may_be_at(url: str) -> str:
+    """The token goes there too, so it is wss off this machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username is not None:
+        raise ValueError('should be like "wss://gateway.discord.gg": ws or wss, a host, and no credentials')
+    if parts.scheme == "ws" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should be wss: a token never crosses a plain connection to another host")
+    return url
+
+
 def _usable_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as the agent prints it")
@@ -154,6 +164,12 @@ Grantee = Annotated[str, _like(rf"@?{ID_PATTERN}", 'should be a person\'s key un
 SlackTeam = Annotated[str, _like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
 SlackApp = Annotated[str, _like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
 SlackChannelId = Annotated[str, _like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]
+DiscordId = Annotated[str, _like(r"\d{5,20}", "should be Discord's own id, of digits, in quotes")]
+DiscordApp = Annotated[str, _like(r"(\d{5,20})?", 'should be the application\'s id, like "80351110224678912"')]
+GatewayUrl = Annotated[str, AfterValidator(_gateway_may_be_at)]
+DiscordKey = Annotated[
+    str, _like(r"([0-9a-fA-F]{64})?", "should be the application's public key of 64 hexadecimal digits")
+]
 SlackGroupId = Annotated[str, _like(r"S[A-Z0-9]{2,}", 'should be a user group\'s id, like "S0615G0KT", not its name')]
 DiscordRole = Annotated[str, _like(r"\d{1,20}/\d{1,20}", "should be guild id/role id, both numbers")]
 ChannelAddress = Annotated[str, _like(r"[a-z]+:[^\s:]{1,80}", 'should be like "slack:C024BE7LR": platform and channel')]

@@ -446,11 +446,24 @@ def buttons(d: Deployment) -> tuple[Button, ...]:
         asked = f"Countersign that {d.name} went to OMEGA in an emergency?"
         found.append(Button("Countersign", f"countersign {d.name}", seen, confirm=asked, style="primary"))
     if Act.ROLLBACK in acts and _can_roll_back(d):
-        found.append(Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger"))
+        back = _what_a_rollback_does(d)
+        found.append(Button("Rollback", f"rollback {d.name}", seen, back, asks="optional reason", style="danger"))
     if Act.CANCEL in acts and not d.touched and not failed_check:
         found.append(Button("Cancel", f"cancel {d.name}", seen, confirm=f"End {d.name} before it touches OMEGA?"))
     details = Button("Details", f"show {d.name}")
     return (details, *found) if [button.label for button in found] == ["Cancel"] else (*found, details)
+
+
+def _what_a_rollback_does(d: Deployment) -> str:
+    """The consequences, for whoever is about to ask for it."""
+    if not d.touched:
+        return f"{d.name} leaves Public; nothing was pushed to OMEGA."
+    before = {p.server.replace("omega/", "OMEGA "): p.replaced for p in d.placements if p.server != PUBLIC}
+    back = [f"{region} returns to {ref.name}" for region, ref in before.items() if ref]
+    gone = [region for region, ref in before.items() if not ref]
+    if gone:
+        back.append(f"{d.component} goes offline on {say.listed(gone)}, where nothing of it ran before")
+    return f"{'; '.join(back)}. Mainframes follow."
 
 
 def _can_roll_back(d: Deployment) -> bool:

@@ -32,7 +32,7 @@ def _restored() -> Iterator[None]:
     """Logging is the process's own: leave it as it was found."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs._CHATTY}
+    levels = {name: logging.getLogger(name).level for name in (*logs._CHATTY, *logs._TELLTALE)}
     yield
     root.handlers, root.level = handlers, level
     for name, each in levels.items():
@@ -78,6 +78,14 @@ def test_lines_within_a_deployment_carry_it() -> None:
     assert first["deployment"] == second["deployment"] == "v1#2"
     assert (second["event"], second["logger"]) == ("from a library with arguments", "alembic")
     assert "deployment" not in third
+
+
+def test_what_discords_library_says_of_its_requests_is_never_logged() -> None:
+    """Their addresses hold the tokens of interactions."""
+    stream, _ = start("json", "debug")
+    logging.getLogger("discord.http").warning("We are being rate limited. POST /webhooks/1/aW50secret")
+    logging.getLogger("discord.gateway").debug("event %s", {"token": "aW50secret"})
+    assert stream.getvalue() == ""
 
 
 def test_what_is_below_the_level_is_not_logged_and_chatty_libraries_are_quiet() -> None:

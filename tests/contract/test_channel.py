@@ -1,17 +1,19 @@
-"""What every Channel keeps: the twin in memory, the terminal, the playground, and the demo's two windows."""
+"""What every Channel keeps: the twin in memory, terminal, playground, the demo's two windows, and Discord."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from adapters.channels.memory import MemoryChannel, Message
+from adapters.discord.platform import DiscordPlatform
 from adapters.playground.drawing import message_json
 from adapters.playground.room import Room as BrowserRoom
 from adapters.terminal import Screen, Terminal
@@ -20,9 +22,13 @@ from core.cards import Bar, Button, Card
 from core.people import Account, Person
 from core.ports import Channel, ChannelDown, ChannelGone, Form
 from demo.windows import Windows
+from tests.adapters.discord.world import setup_of
 from tests.contract.store.samples import StoppedClock
+from tests.discord.peer.discord import Discord
 
-ANN = Person("ann", "Ann Ng", frozenset({"viewer"}), accounts=(Account("chat", "U1"),))
+ANN = Person(
+    "ann", "Ann Ng", frozenset({"viewer"}), accounts=(Account("chat", "U1"), Account("discord", "300000000000000001"))
+)
 PLANNED = Card(
     "📋 Planned: v1", ("Fixes the login", Bar(3, 6, "3 of 6", "done")), (Button("Cancel", "cancel v1"),),
     "moving", "v1 is planned",
@@ -80,10 +86,33 @@ def _browser(here: str) -> Room:
     return Room(shown, here, words)
 
 
-@pytest.fixture(params=[memory, terminal, playground, windows])
-def room(request: pytest.FixtureRequest) -> Room:
-    made: Room = request.param()
-    return made
+@asynccontextmanager
+async def discord() -> AsyncIterator[Room]:
+    """Over real sockets."""
+    clock = StoppedClock()
+    async with Discord(now=lambda: clock.now().timestamp()) as peer:
+        platform = DiscordPlatform(setup_of(peer), clock)
+        peer.alice.account.real_name = ANN.name
+
+        def words() -> str:
+            """As Discord shows it: people by their names, times in the reader's zone, here UTC."""
+            text = "\n".join(message.text for message in peer.state.messages.values())
+            text = re.sub(r"<@(\d+)>", lambda found: f"@{peer.state.accounts[found[1]].real_name}", text)
+            text = re.sub(r"<t:(\d+):\w>", lambda found: f"{datetime.fromtimestamp(int(found[1]), UTC):%H:%M}", text)
+            return text.replace("\\", "")
+
+        yield Room(platform.channel, f"discord:{peer.room('#deployments').id}", words)
+        await platform.close()
+
+
+@pytest.fixture(params=[memory, terminal, playground, windows, discord])
+async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
+    made = request.param()
+    if isinstance(made, Room):
+        yield made
+    else:
+        async with made as entered:
+            yield entered
 
 
 async def test_its_addresses_begin_with_its_platform(room: Room) -> None:

@@ -1,4 +1,4 @@
-"""What every Memberships keeps: the twin in memory, and Slack's user groups over the real Web API client."""
+"""What every Memberships keeps: the twin in memory, Slack's user groups, and roles on Discord, over real sockets."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 import pytest
 
+from adapters.discord.memberships import DiscordMemberships
+from adapters.discord.rest import Rest
 from adapters.people.memory import MemoryMemberships
 from core.people import Account
 from core.ports import ChannelDown, Memberships
+from tests.adapters.discord.world import setup_of
 from tests.adapters.slack.world import workspace
+from tests.contract.store.samples import StoppedClock
+from tests.discord.peer.discord import Discord
+from tests.discord.peer.guilds import GUILD, LABS
 
 
 @dataclass
@@ -44,6 +50,21 @@ async def slack() -> AsyncIterator[Club]:
         )  # fmt: skip
 
 
+@asynccontextmanager
+async def discord() -> AsyncIterator[Club]:
+    async with Discord() as peer:
+        first, second = (f"{GUILD}/{peer.role(name)}" for name in ("approver", "security"))
+        peer.gives(peer.eve, "approver")
+        rest = Rest(setup_of(peer, groups=frozenset({first, second, f"{LABS}/{LABS}"})), StoppedClock())
+
+        def leaves(id_: str) -> None:
+            peer.state.guilds[GUILD].members[id_].discard(peer.role("approver"))
+
+        peer.state.guilds[LABS].members.clear()
+        yield Club(DiscordMemberships(rest), first, second, peer.bo.id, peer.cy.id, leaves, peer.goes_away)
+        await rest.close()
+
+
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """slack_sdk would go through a proxy of the machine even on loopback."""
@@ -51,7 +72,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(params=[memory, slack])
+@pytest.fixture(params=[memory, slack, discord])
 async def club(request: pytest.FixtureRequest) -> AsyncIterator[Club]:
     made: AbstractAsyncContextManager[Club] = request.param()
     async with made as opened:

@@ -147,7 +147,11 @@ def test_gates_name_everything_that_is_between_it_and_production() -> None:
 # -- clicks and verdicts that are old ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seen", [c.Seen(1, DIGEST, 0), c.Seen(2, DIGEST, 1), c.Seen(1, "00" * 32, 1)])
+@pytest.mark.parametrize(
+    "seen",
+    [c.Seen(1, DIGEST, 0), c.Seen(2, DIGEST, 1), c.Seen(1, "00" * 32, 1), c.Seen(1, "00" * 12, 1),
+     c.Seen(1, DIGEST[:23], 1), c.Seen(1, "", 1)],
+)  # fmt: skip
 def test_a_click_on_an_old_card_changes_nothing(seen: c.Seen) -> None:
     line = outcome(decide(c.Approve("v1", seen), in_stage("awaiting_approval").facts(BO)))
     assert line == (
@@ -156,8 +160,10 @@ def test_a_click_on_an_old_card_changes_nothing(seen: c.Seen) -> None:
     )
 
 
-def test_a_click_on_the_card_as_it_is_counts() -> None:
-    verdict = decide(c.Approve("v1", c.Seen(1, DIGEST, 1)), in_stage("awaiting_approval").facts(BO))
+@pytest.mark.parametrize("digest", [DIGEST, DIGEST[:24]])
+def test_a_click_on_the_card_as_it_is_counts(digest: str) -> None:
+    """A button that has no room for the whole digest holds its beginning."""
+    verdict = decide(c.Approve("v1", c.Seen(1, digest, 1)), in_stage("awaiting_approval").facts(BO))
     assert isinstance(verdict, Decided)
     assert kinds(verdict.events) == ["Voted"]
 
