@@ -28,7 +28,7 @@ from core.release.wire import (
     State,
     VerificationWanted,
 )
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 
 
 class Clock(Protocol):
@@ -198,6 +198,14 @@ class Change:
     deployment: Deployment | None = None
     lane: Lane | None = None
     servers: tuple[Server, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    """New ones. Raises Conflict where one with this id is there, unless it is among `lifted`."""
+    lifted: tuple[str, ...] = ()
+    """Ids of blocks that are there no more."""
+    judged: frozenset[str] | None = None
+    """Where a lane is taken: the ids of the blocks by which it was judged. Conflict where there are others now."""
+    redraw: tuple[str, ...] = ()
+    """Deployments whose cards are drawn anew, though they did not change themselves."""
     entries: tuple[Draft, ...] = ()
     outbox: tuple[Outbound, ...] = ()
     follow: tuple[str, ...] = ()
@@ -219,6 +227,8 @@ class Surroundings:
     """That of its component; a fresh one where it has none yet."""
     siblings: tuple[Deployment, ...] = ()
     """Other deployments of its component that have not ended, oldest first."""
+    blocks: tuple[Block, ...] = ()
+    """Locks, freezes and the pause of everything, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +297,9 @@ class Store(Protocol):
 
     async def servers(self) -> Sequence[Server]:
         """Public first, then OMEGA by region."""
+
+    async def blocks(self) -> Sequence[Block]:
+        """Locks, freezes and the pause of everything, oldest first; those that have ended may be among them."""
 
     async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
         """Entries of one chain in order, from the one after number `after`."""

@@ -22,6 +22,7 @@ from core.facts import (
     FleetRow,
     FleetSeen,
     HealthSeen,
+    HeldWithAll,
     LaneFree,
     Outcome,
     PackageSigned,
@@ -33,9 +34,10 @@ from core.facts import (
     VotesStale,
 )
 from core.phases.approve import lane_is_free, stale_votes
-from core.phases.deploy import is_switched
+from core.phases.deploy import is_switched, out_of_step
 from core.phases.rollback import is_restored
-from core.policy import Policy
+from core.phases.start import missed
+from core.policy import Policy, barriers
 from core.release.wire import (
     CheckWanted,
     ComponentState,
@@ -48,7 +50,7 @@ from core.release.wire import (
 )
 from core.stages import ENDED, MOVING, Stage
 from core.state import PUBLIC, Deployment, Lane, Level, Placement, ReleaseRef, omega
-from core.workflow import due
+from core.workflow import due, owes
 
 # -- effects: each is idempotent, and is asked for again until what it leads to is seen ------------------------------
 
@@ -178,7 +180,7 @@ POLL_SLOW = 15.0
 def has_work(d: Deployment, now: datetime, policy: Policy) -> bool:
     """Whether the reconciler has anything to do for `d` without a person's command, now or when a deadline passes."""
     asking = d.stage is Stage.AWAITING_APPROVAL and (bool(d.votes) or due(d, policy) is not None)
-    return d.stage in MOVING or asking or has_duty(d) or watched(d, now)
+    return d.stage in MOVING or asking or has_duty(d) or watched(d, now) or owes(d)
 
 
 def has_duty(d: Deployment) -> bool:
@@ -197,6 +199,8 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     deadline = due(d, facts.policy)
     if deadline is not None and facts.now >= deadline:
         return Elapsed()
+    if out_of_step(d, facts):
+        return HeldWithAll()
     match d.stage:
         case Stage.PLANNED:
             return seen.copied or Copy(d.id, d.source)
@@ -341,9 +345,17 @@ def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | 
 def _scheduled(d: Deployment, facts: Facts) -> Step:
     if stale_votes(d, facts):
         return VotesStale()
-    if d.hold is None and facts.regions and lane_is_free(d, facts):
+    if d.hold is None and missed(d, facts):
+        return Elapsed()
+    if d.start is not None and d.start.at is not None and d.hold is None:
+        return Wait((d.start.at - facts.now).total_seconds(), "its time has not come")
+    if d.hold is not None or not facts.regions or not lane_is_free(d, facts):
+        return Wait(None, "its turn has not come")
+    standing = barriers(d, facts)
+    if not standing:
         return LaneFree()
-    return Wait(None, "its turn has not come")
+    ends = [gate.until for gate in standing if gate.until is not None]
+    return Wait((min(ends) - facts.now).total_seconds() if ends else None, f"it needs {standing[0].needs}")
 
 
 def d_release(d: Deployment) -> Release:
