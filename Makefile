@@ -5,6 +5,10 @@ READY := .venv/.ready
 # Tests that start real processes mostly wait for them: more than one a core (`make test WORKERS=4`) pays on an idle machine.
 WORKERS ?= auto
 
+# The demo and the tests start dozens of Python processes: where the environment forbids to keep what was compiled, each
+# of them would compile every module again. (Set to nothing is unset, for Python.)
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: venv demo test story lint bench torture lock
 
 venv: $(READY)
@@ -13,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ashat needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -21,6 +25,7 @@ demo: venv
 	@$(BIN)/ashat demo
 
 test: venv
+	@tests/needs.sh
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 story: venv

@@ -214,6 +214,10 @@ class Host:
         """The front door as people see it; None where the host has a proxy of its own and no url in its settings."""
         return self._views.front_url()
 
+    @property
+    def bot_keys(self) -> tuple[str, ...]:
+        return self._settings.trust.bot_keys
+
     def free_bytes(self) -> int:
         return shutil.disk_usage(self._settings.data).free
 

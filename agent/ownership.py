@@ -6,7 +6,8 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,14 @@ class OwnKey:
         return self._private.public_key().public_bytes_raw().hex()
 
 
+def open_to_others(paths: Iterable[Path]) -> Iterator[Path]:
+    """Those of `paths` that others than the owner could read or change; what is missing is not among them."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                yield path
+
+
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Only one agent works in a data folder. Raises SettingsError."""
@@ -67,6 +76,10 @@ def bound_socket(address: str) -> socket.socket:
     """Raises SettingsError where the address is taken or is not this machine's."""
     host, port = split_address(address)
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise SettingsError(f"listen: cannot listen on {address}: {error.strerror or error}") from error
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which this one does not; without
+    # it, an answer's body waits 40 ms for the caller to acknowledge its head.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    return listening

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from agent.clock import utc_now
 from agent.host import Host
 from agent.logs import get_logger
-from agent.ownership import OwnKey, bound_socket, locked
+from agent.ownership import OwnKey, bound_socket, locked, open_to_others
 from agent.settings import AgentSettings, bot_token_hash
 
 log = get_logger(__name__)
@@ -20,6 +20,8 @@ async def serve(settings: AgentSettings, environ: Mapping[str, str], *, end_slot
     """Until SIGTERM or SIGINT. `end_slots`: every process that this agent started ends with it, however it ends."""
     token = bot_token_hash(settings.trust, environ)
     with locked(settings.data), contextlib.closing(bound_socket(settings.listen)) as listening:
+        for path in open_to_others(settings.private_files):
+            log.warning("a private file is open to others; chmod 0600", file=str(path))
         host, key = Host(settings, utc_now, tied=end_slots), OwnKey.at(settings.key_path)
         async with AsyncExitStack() as running:
             running.push_async_callback(host.close, end=end_slots)

@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -212,6 +213,13 @@ class AgentSettings(_Section):
         return self
 
     @property
+    def private_files(self) -> tuple[Path, ...]:
+        """What nobody but the agent's user may read."""
+        token = self.omega.token_file if self.omega else None
+        named = (self.key_path, self.trust.bot_token_file, token, self.tls_key, self.env_file)
+        return tuple(path for path in named if path is not None)
+
+    @property
     def key_path(self) -> Path:
         return self.trust.key_file or self.data / "agent.key"
 
@@ -251,7 +259,7 @@ def bot_token_hash(trust: Trust, environ: Mapping[str, str]) -> str:
         return trust.bot_token_sha256
     token = environ.get(TOKEN_VARIABLE, "")
     if not token and trust.bot_token_file is not None:
-        token = read_token(trust.bot_token_file)
+        token = read_token(trust.bot_token_file).get_secret_value()
     if len(token) < 16:
         raise SettingsError(
             f"the bot's token is missing or shorter than 16 characters: set trust.bot_token_file or {TOKEN_VARIABLE}"
@@ -259,10 +267,10 @@ def bot_token_hash(trust: Trust, environ: Mapping[str, str]) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def read_token(path: Path) -> str:
+def read_token(path: Path) -> SecretStr:
     """A token from a file of its own. Raises SettingsError."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return SecretStr(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the token file {path}: {error}") from error
 

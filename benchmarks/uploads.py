@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 from securesystemslib.signer import CryptoSigner
 
 from adapters.servers.failures import Patience
@@ -50,7 +51,7 @@ async def measure() -> list[Row]:
         digest = await asyncio.to_thread(_artifact, path)
         floor = await asyncio.to_thread(_floor, path)
         async with agent(folder, CryptoSigner.generate_ed25519()) as (url, pid, _), httpx.AsyncClient() as client:
-            link = Link(client, "measured", url, Credential(TOKEN), Patience())
+            link = Link(client, "measured", url, Credential(SecretStr(TOKEN)), Patience())
             before, mine = resident_mib(pid), resident_mib(os.getpid())
             start = time.perf_counter()
             await upload(link, digest, path, lambda done, total: None)

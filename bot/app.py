@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from securesystemslib.signer import CryptoSigner
 
 from bot import roster
-from bot.checkpoints import Checkpoints
+from bot.checkpoints import Anchor, Checkpoints
 from bot.effects import Effects
 from bot.gather import Gatherer
 from bot.logs import reference
@@ -25,9 +24,12 @@ from bot.reconciler import Reconciler
 from bot.service import Kicks, Service
 from bot.settings import Settings, sqlite_file
 from bot.signal import Signal
+from bot.standing import Standing
 from bot.viewer import Viewer
+from core.people import Group
 from core.policy import Policy
-from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
+from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, Memberships, People, Store
+from core.release.signing import Signs
 from core.stages import MOVING, Stage
 from core.state import Deployment
 from core.steps import has_duty
@@ -54,7 +56,13 @@ class Parts:
     artifacts: ArtifactStore
     agents: Agents
     channels: Mapping[str, Channel]
-    signer: CryptoSigner
+    signer: Signs
+    groups: Sequence[Group] = ()
+    """Groups on the platforms that give roles, and where it is asked who is in them."""
+    memberships: Sequence[Memberships] = ()
+    strangers_vote: bool = True
+    """Whether somebody whom the settings do not list may approve or administer: only where one human surely has one
+    account."""
 
 
 class Attached(Protocol):
@@ -84,20 +92,28 @@ class App:
         self.settings = settings
         self.signal = Signal()
         work, about = settings.workflow, About(settings.about.docs, settings.about.support)
-        gather = Gatherer(parts.store, parts.people, parts.clock, parts.policy, parts.source, parts.agents)
+        self.people = Standing(
+            parts.people, parts.groups, parts.memberships, parts.clock,
+            zone=settings.ashat.time_zone, strangers_vote=parts.strangers_vote,
+        )  # fmt: skip
+        """Who is who, with what their groups give them."""
+        gather = Gatherer(parts.store, self.people, parts.clock, parts.policy, parts.source, parts.agents)
         self.viewer = Viewer(gather, settings.ashat.time_zone)
         reader = Reader(
             parts.store, gather, parts.source, parts.agents, parts.clock, self.signal, about, settings.alpha.name
         )
         wake = Kicks(self._kick_reconciler, self._kick_notifier) if kicks else Kicks(self.signal.set, self.signal.set)
         pace = Pace(work.max_commands_per_minute)
-        self.service = Service(parts.store, parts.people, parts.clock, gather, reader, wake, pace)
-        effects = Effects(parts.store, parts.agents, parts.source, parts.artifacts, self.viewer.progressed)
+        self.service = Service(parts.store, self.people, parts.clock, gather, reader, wake, pace)
+        effects = Effects(
+            parts.store, parts.agents, parts.source, parts.artifacts, parts.signer, self.viewer.progressed
+        )
         self.reconciler = Reconciler(parts.store, self.service, effects, parts.clock, work.poll_seconds, lease)
         gap = EDIT_GAP if edit_gap is None else edit_gap
-        self.notifier = Notifier(parts.store, parts.channels, parts.people, self.viewer, parts.clock, gap, lease)
+        self.notifier = Notifier(parts.store, parts.channels, self.people, self.viewer, parts.clock, gap, lease)
         self.viewer.listen(self.notifier.progressed)
-        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock)
+        anchor = settings.proof.anchor_channel and Anchor(settings.proof.anchor_channel, settings.proof.anchor_every)
+        self.checkpoints = Checkpoints(parts.store, parts.signer, parts.clock, anchor or None)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._tasks: list[asyncio.Task[None]] = []
         self._minding: asyncio.Task[None] | None = None
@@ -113,7 +129,8 @@ class App:
 
     async def start(self) -> None:
         """Begin to work. What a crash left behind is taken up by the first tick."""
-        await roster.record(self.parts.store, self.parts.people.all(), self.parts.policy, self.parts.clock)
+        parts = self.parts
+        await roster.record(parts.store, parts.people.all(), parts.policy, parts.clock, parts.groups)
         self._tasks = [asyncio.create_task(self.reconciler.run()), asyncio.create_task(self.notifier.run())]
         self._schedule("poll_verifications", self._poll_verifications, self.settings.workflow.poll_seconds)
         self._schedule("post_status_changes", self._post_status_changes, self.settings.workflow.poll_seconds)
@@ -185,7 +202,8 @@ class App:
 
     async def _checkpoint(self) -> None:
         try:
-            await self.checkpoints.write()
+            if await self.checkpoints.write():
+                self._kick_notifier()
         except Exception:
             log.exception("cannot sign a checkpoint", reference=reference())
 

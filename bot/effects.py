@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
+from bot.attestations import signed
 from core import steps as s
 from core.facts import ArtifactCopied, Facts, PackageSigned
 from core.phases.push import manifest_facts
 from core.ports import Agent, Agents, ArtifactProblem, ArtifactSource, ArtifactStore, ServerFault, Store
-from core.release.signing import canonical
+from core.release.signing import Signs, canonical
 from core.state import Deployment, Server
 
 Progress = Callable[[Deployment, str, int, int], None]
@@ -20,12 +21,14 @@ Progress = Callable[[Deployment, str, int, int], None]
 
 class Effects:
     def __init__(
-        self, store: Store, agents: Agents, source: ArtifactSource, artifacts: ArtifactStore, progress: Progress
-    ) -> None:
+        self, store: Store, agents: Agents, source: ArtifactSource, artifacts: ArtifactStore, signer: Signs,
+        progress: Progress,
+    ) -> None:  # fmt: skip
         self._store = store
         self._agents = agents
         self._source = source
         self._artifacts = artifacts
+        self._signer = signer
         self._progress = progress
 
     async def perform(self, effect: s.Effect, seen: s.Observed, facts: Facts) -> s.Observed:
@@ -57,6 +60,8 @@ class Effects:
                 return replace(seen, components={**seen.components, place: component})
             case s.Distribute():
                 return await self._distribute(effect, seen, facts)
+            case s.Attest(unattested):
+                return replace(seen, statement=signed(self._signer, unattested))
             case _:
                 assert_never(effect)
 

@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.standing import Standing
 from core import commands as c
 from core.facts import AlphaFacts, Facts
 from core.people import Person
-from core.policy import Policy
+from core.policy import Policy, may, roles_in
 from core.ports import (
     Agents,
     AlphaFile,
     ArtifactProblem,
     ArtifactSource,
     Clock,
-    People,
     ServerFault,
     Store,
     Surroundings,
 )
 from core.release.manifest import Manifest
-from core.state import Server
+from core.state import Deployment, Server
 from core.text import nearest
-from core.workflow import Writing
+from core.workflow import Writing, about
 
 _ASKING = 3.0
 """Seconds that an answer to a person may wait for a server that only adds to it."""
@@ -32,7 +32,7 @@ _ASKING = 3.0
 
 class Gatherer:
     def __init__(
-        self, store: Store, people: People, clock: Clock, policy: Policy, source: ArtifactSource, agents: Agents
+        self, store: Store, people: Standing, clock: Clock, policy: Policy, source: ArtifactSource, agents: Agents
     ) -> None:
         self._store = store
         self._people = people
@@ -45,27 +45,41 @@ class Gatherer:
         """Everything that `command` is decided by."""
         match command:
             case c.Configure(url=url):
-                probe = await self._agents.probe(url) if "admin" in asker.roles else None
+                admin = "admin" in roles_in(asker, self._policy)
+                probe = await self._agents.probe(url) if admin else None
                 unfinished = tuple(await self._store.active())
                 return replace(await self._facts(asker, channel, nonce), probe=probe, unfinished=unfinished)
             case c.Push():
                 return await self._for_push(command, asker, channel, nonce)
             case _:
-                around = await self._store.surroundings(*c.split_id(command.id))
+                typed = about(command)
+                around = await self._store.surroundings(*c.split_id(typed or ""))
                 return self.within(around, asker, channel, nonce)
 
     async def for_deployment(self, key: str, nonce: str) -> Facts | None:
         """What is known of one deployment, where no person asks; None where there is no such key."""
         around = await self._store.surroundings(*c.split_id(key))
         d = around.deployment
-        return None if d is None else self.within(around, None, d.home, nonce)
+        if d is None:
+            return None
+        facts = self.within(around, None, d.home, nonce)
+        return replace(facts, people=self._involved(d, None, self._shown(d))) if self._people.asks else facts
+
+    def _shown(self, d: Deployment) -> Sequence[Person]:
+        """Everybody by what was last heard. Of a voter of whom nothing was: that they might, when they did."""
+        voted = {vote.person for vote in d.votes}
+        people = self._people.known()
+        unsure = self._people.unsure(people) & voted
+        return [replace(one, roles=one.roles | {"approver"}) if one.id in unsure else one for one in people]
 
     def within(self, around: Surroundings, asker: Person | None, channel: str, nonce: str) -> Facts:
         """What the store knows, with who there is and the rules. Pure but for the clock: for any thread."""
+        people = self._involved(around.deployment, asker, self._people.all())
         return Facts(
             now=self._clock.now(),
             policy=self._policy,
-            people=tuple(self._people.all()),
+            people=people,
+            unsure=self._people.unsure(people),
             servers=around.servers,
             asker=asker,
             channel=channel,
@@ -73,14 +87,35 @@ class Gatherer:
             deployment=around.deployment,
             lane=around.lane,
             siblings=around.siblings,
+            blocks=around.blocks,
         )
+
+    def _involved(self, d: Deployment | None, asker: Person | None, people: Sequence[Person]) -> tuple[Person, ...]:
+        """`people`, with those who have to do with it and are nobody whom the settings list."""
+        ids = {person.id for person in people}
+        others = {vote.person for vote in d.votes} | {d.pusher} if d else set()
+        others |= {d.emergency.person} if d and d.emergency else set()
+        found = [self._people.get(id_) for id_ in sorted(others - ids)]
+        mine = () if asker is None or asker.id in ids | others or ":" not in asker.id else (asker,)
+        return (*people, *(person for person in found if person is not None), *mine)
+
+    def may_hang_on_groups(self, person: Person, command: c.Command) -> bool:
+        """Whether groups could give them what the command asks for: it is not enough what they may without them."""
+        granted = any(name.startswith("@") for grant in self._policy.grants for name in grant.to)
+        writes = isinstance(command, Writing)
+        return (writes and granted) or not may(person, c.spec_of(command), self._policy)
+
+    def seen(self, person: Person) -> Person:
+        """With whether anything at all is granted to them."""
+        return replace(person, granted=bool(roles_in(person, self._policy)))
 
     async def bare(self, asker: Person, channel: str) -> Facts:
         """What every answer needs: who there is, and which servers."""
         return await self._facts(asker, channel, "")
 
     async def _facts(self, asker: Person | None, channel: str, nonce: str) -> Facts:
-        return self.within(Surroundings(None, tuple(await self._store.servers())), asker, channel, nonce)
+        servers, blocks = tuple(await self._store.servers()), tuple(await self._store.blocks())
+        return self.within(Surroundings(None, servers, blocks=blocks), asker, channel, nonce)
 
     # -- push ----------------------------------------------------------------------------------------------------------
 

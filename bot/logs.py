@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import structlog
-from pydantic import SecretBytes, SecretStr
+from pydantic import Secret, SecretBytes, SecretStr
 from structlog.typing import EventDict, Processor
 
 from bot.settings.values import names_a_secret
@@ -38,6 +38,8 @@ _PLAIN = re.compile(r"[\w./#@+]*")
 """None of those looks: each has white space, `:`, `=` or `-` in it. Nearly all that is logged is as plain as this."""
 _CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic", "slack_bolt", "slack_sdk")
 """Libraries that log every request or tick at the level of information."""
+_TELLTALE = {"discord": logging.WARNING, "discord.http": logging.ERROR}
+"""Libraries that log whole addresses and messages, tokens and all, below these levels: never, if ever so wanted."""
 
 
 def configure(
@@ -107,7 +109,7 @@ def _without_secrets(value: Any) -> Any:
     match value:
         case str():
             return _masked(value)
-        case SecretStr() | SecretBytes():
+        case SecretStr() | SecretBytes() | Secret():
             return HIDDEN
         case None | bool() | int() | float():
             return value
@@ -177,3 +179,5 @@ def _route_libraries(*, verbose: bool) -> None:
         library.propagate = True
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.WARNING)
+    for name, level in _TELLTALE.items():
+        logging.getLogger(name).setLevel(level)

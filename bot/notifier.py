@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -17,7 +18,7 @@ import structlog
 from bot.logs import reference
 from bot.past import Past
 from bot.viewer import Viewer
-from core.ports import CardRow, Channel, ChannelDown, ChannelGone, Clock, People, Queued, Store
+from core.ports import CardRow, Channel, ChannelDown, ChannelGone, Clock, Outbound, People, Queued, Store
 from core.state import Deployment
 
 log = structlog.get_logger("ashat.notifier")
@@ -202,7 +203,7 @@ class Notifier:
             shown = await channel.post_card(address, card, nonce=f"{key}@{address}")
         else:
             shown = await channel.edit_card(address, row.reference, card)
-        await self._store.shown(address, key, shown, version)
+        await self._store.shown(address, key, shown, max(version, row.wanted))
         self._edited[(address, key)] = self._clock.now()
         log.debug("card shown", channel=address, deployment=key, version=version)
         return shown
@@ -226,15 +227,26 @@ class Notifier:
                 await self._store.sent([item.number], self._clock.now())
 
     async def _send(self, channel: Channel, address: str, item: Queued) -> None:
+        item = replace(item, message=await self._still_asking(item.message))
         message = item.message
         if message.expires_at is not None and message.expires_at <= self._clock.now():
             log.info("message expired", channel=address, number=item.number)
+        elif message.vote and not (message.person or message.mentions):
+            log.info("nobody is asked any more", channel=address, number=item.number)
         elif message.kind in ("direct", "reply"):
             await self._to_person(channel, address, item)
         elif message.kind == "line":
             await channel.post(address, message.card, _nonce(item))
         else:
             await self._to_thread(channel, address, item)
+
+    async def _still_asking(self, message: Outbound) -> Outbound:
+        """What asks for votes, without those whose vote has come, or is settled, while it waited to be sent."""
+        if not message.vote:
+            return message
+        awaited = await self._viewer.awaited(message.deployment or "")
+        asked = message.person if message.person in awaited else None
+        return replace(message, person=asked, mentions=tuple(one for one in message.mentions if one in awaited))
 
     async def _to_person(self, channel: Channel, address: str, item: Queued) -> None:
         """To one person alone. One who cannot be reached does not hold up the channel, whose card tells it too."""
@@ -259,7 +271,9 @@ class Notifier:
         if card is None:
             await channel.post(address, message.card, _nonce(item))
         else:
-            await channel.reply(address, card, message.card, _nonce(item), broadcast=message.kind == "broadcast")
+            people = [person for one in message.mentions if (person := self._people.get(one)) is not None]
+            broadcast = message.kind == "broadcast"
+            await channel.reply(address, card, message.card, _nonce(item), broadcast=broadcast, mentions=people)
 
 
 def _nonce(item: Queued) -> str:

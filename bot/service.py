@@ -14,19 +14,21 @@ from bot.gather import Gatherer
 from bot.logs import reference
 from bot.pace import Pace
 from bot.reader import Reader
+from bot.standing import Standing
 from core import commands as c
 from core import say
 from core.advice import advice
 from core.cards import Card
 from core.changes import change
 from core.events import DeploymentEvent
-from core.facts import Decided, Facts, Outcome, Refused
+from core.facts import ChecksSeen, Decided, Elapsed, Facts, LaneFree, Outcome, Refused, VotesStale
 from core.parsing import Ignore, parse
 from core.parsing import Reply as Usage
-from core.people import Person
-from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, People, Reply, Settled, Store, Surroundings
+from core.people import Account, Person
+from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, Reply, Settled, Store, Surroundings
 from core.ports import Outcome as Result
-from core.workflow import Writing, conclude, decide
+from core.state import Deployment
+from core.workflow import Writing, about, conclude, decide
 
 T = TypeVar("T")
 log = structlog.get_logger("ashat.service")
@@ -39,6 +41,9 @@ _REPLY_LIFE = 1800.0
 
 _SWEPT = 100
 """Messages that were cut off and are carried out in one go."""
+
+_ASKS_WHO_MAY_VOTE = (ChecksSeen, VotesStale, LaneFree, Elapsed)
+"""Outcomes that ask people for their votes, or count them."""
 
 NOBODY = "nobody"
 
@@ -64,7 +69,7 @@ class Service:
     """Implements core.ports.Door for the adapters, and `observe` for the reconciler."""
 
     def __init__(
-        self, store: Store, people: People, clock: Clock, gatherer: Gatherer, reader: Reader, kicks: Kicks, pace: Pace
+        self, store: Store, people: Standing, clock: Clock, gatherer: Gatherer, reader: Reader, kicks: Kicks, pace: Pace
     ) -> None:
         self._store = store
         self._people = people
@@ -106,7 +111,7 @@ class Service:
             self._submitted.discard(delivery)
 
     async def _heard(self, command: c.Command | Usage, message: Incoming) -> Reply:
-        person = self._person(message)
+        person = await self._asker(command, message)
         who = f"{message.platform}:{message.account.id}" if person.id == NOBODY else person.id
         wait = self._pace.wait(who, self._clock.now())
         if wait:
@@ -117,6 +122,25 @@ class Service:
         if isinstance(command, Usage):
             return Reply("usage", Card(command.text, summary=command.text))
         return await self._reader.read(command, person, message)
+
+    async def _asker(self, command: c.Command | Usage, message: Incoming) -> Person:
+        """Who gives it. Their groups are asked where what they may without them is not enough."""
+        person = self._person(message)
+        if not self._people.asks or isinstance(command, Usage):
+            return person
+        if isinstance(command, c.Approve):
+            await self._ask_voters(await self._store.deployment(*c.split_id(command.id)), message.account)
+        elif isinstance(command, c.Whoami) or self._gather.may_hang_on_groups(person, command):
+            await self._people.refresh([message.account])
+        return self._person(message)
+
+    async def _ask_voters(self, d: Deployment | None, *more: Account) -> None:
+        """Make it certain who may vote for `d` now."""
+        gave = [vote.person for vote in d.votes] if d else []
+        gave += [d.emergency.person] if d and d.emergency else []
+        people = (self._people.get(person) for person in gave)
+        accounts = [account for person in people if person is not None for account in person.accounts]
+        await self._people.refresh([*accounts, *more], everybody=True)
 
     def _person(self, message: Incoming) -> Person:
         return self._people.find(message.account) or stranger(message.platform)
@@ -181,30 +205,36 @@ class Service:
             draft = drafted(await self._gather.for_command(command, person, message.channel, fresh))
             await self._store.commit(draft)
         else:
+            typed = about(command)
+            unfinished = () if typed else tuple(await self._store.active())
             wanted = await self._store.decide(
-                *c.split_id(command.id),
-                lambda around: drafted(self._gather.within(around, person, message.channel, fresh)),
+                *c.split_id(typed or ""),
+                lambda around: drafted(
+                    replace(self._gather.within(around, person, message.channel, fresh), unfinished=unfinished)
+                ),
             )
             draft = _certain(wanted)
         return draft, _certain(draft.settled).reply
 
     def _decided(self, command: Writing, facts: Facts, message: Incoming) -> tuple[Reply, Change]:
         verdict = decide(command, facts)
-        about = facts.deployment.name if facts.deployment else getattr(command, "id", None)
+        name = facts.deployment.name if facts.deployment else getattr(command, "id", None)
         match verdict:
             case Refused(_, why, more):
-                return Reply("refused", Card(why, more, tone="bad", summary=why), about), Change()
+                return Reply("refused", Card(why, more, tone="bad", summary=why), name), Change()
             case Decided(events, says):
                 draft = change(facts, events, via=message.platform)
                 first, *rest = (*says, *advice(command))
-                about = draft.deployment.name if draft.deployment else about
-                return Reply("done", Card(first, tuple(rest), summary=first), about), draft
+                name = draft.deployment.name if draft.deployment else name
+                return Reply("done", Card(first, tuple(rest), summary=first), name), draft
 
     # -- what was observed ---------------------------------------------------------------------------------------------
 
     async def observe(self, key: str, outcome: Outcome, lease: Lease) -> tuple[DeploymentEvent, ...]:
         """Decide an outcome and commit it under `lease`. Raises FenceLost. No events: nothing changed."""
         events: tuple[DeploymentEvent, ...] = ()
+        if self._people.asks and isinstance(outcome, _ASKS_WHO_MAY_VOTE):
+            await self._ask_voters(await self._store.deployment(*c.split_id(key)))
 
         def concluded(around: Surroundings) -> Change | None:
             nonlocal events
@@ -251,7 +281,7 @@ class Service:
         try:
             if isinstance(command, Writing):
                 command = _with_seen(command, message.seen)
-                await self._carry_out(message, command, self._person(message), late=True)
+                await self._carry_out(message, command, await self._asker(command, message), late=True)
             else:
                 await self._settle(message, Reply("ignored", Card("")))
         except Exception:
@@ -278,7 +308,7 @@ def nonce() -> str:
 
 
 def _with_seen(command: Writing, seen: c.Seen | None) -> Writing:
-    if seen is None or isinstance(command, c.Configure | c.Push | c.Note):
+    if seen is None or isinstance(command, c.Configure | c.Push | c.Note | c.Lock | c.Unlock | c.Freeze | c.Unfreeze):
         return command
     return replace(command, seen=seen)
 

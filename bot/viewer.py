@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from bot.gather import Gatherer
 from core.cards import Card
+from core.people import Person
+from core.policy import approvers, awaited
 from core.state import Deployment
 from core.views.deployment import Progress, deployment_card
 
@@ -23,6 +25,24 @@ class Viewer:
         if facts is None or facts.deployment is None:
             return None
         return deployment_card(facts.deployment, facts, self._zone, self._progress.get(key)), facts.deployment.version
+
+    async def awaited(self, key: str) -> frozenset[str]:
+        """The people whose vote the deployment waits for now; nobody where there is no such deployment."""
+        facts = await self._gather.for_deployment(key, "")
+        if facts is None or facts.deployment is None:
+            return frozenset()
+        return frozenset(person.id for person in awaited(facts.deployment, facts))
+
+    async def could_vote(self, key: str) -> frozenset[str]:
+        """The people whose vote would count for it now."""
+        facts = await self._gather.for_deployment(key, "")
+        if facts is None or facts.deployment is None:
+            return frozenset()
+        return frozenset(person.id for person in approvers(facts.deployment, facts))
+
+    def seen(self, person: Person) -> Person:
+        """With whether anything at all is granted to them."""
+        return self._gather.seen(person)
 
     def progressed(self, d: Deployment, what: str, done: int, total: int) -> None:
         """An upload goes on; it is forgotten once it is whole."""

@@ -32,7 +32,7 @@ class Web:
         """`listen` is host and port, the host of IPv6 in brackets; port 0 takes any."""
         self._listen = listen
         routes = [Route("/healthz", _healthz), *(Route(path, app) for path, app in paths.items())]
-        self._app = Starlette(routes=routes)
+        self.app = Starlette(routes=routes)
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
         self.port = 0
@@ -43,7 +43,7 @@ class Web:
         listening = self._bound()
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(
-            self._app, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+            self.app, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=_GRACE,
         )  # fmt: skip
         self._server = _Server(config)
@@ -63,7 +63,8 @@ class Web:
         """A listening socket: connections that come before the server runs wait for it."""
         host, _, port = self._listen.rpartition(":")
         host = host.strip("[]")
-        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or asyncio leaves Nagle's delay on
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         try:
             listening.bind((host, int(port)))

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
-from bot.settings import Settings, SettingsError, SlackSecrets, slack_secrets, token_of
+from bot.settings import (
+    Settings,
+    SettingsError,
+    SlackSecrets,
+    discord_token,
+    slack_secrets,
+    sqlite_file,
+    token_of,
+)
 from bot.settings.sections import Component
 from core.cards import Card
 from core.people import Person
@@ -20,11 +28,15 @@ from core.policy import CheckRule, Policy
 from core.ports import Agents, ArtifactSource, ArtifactStore, Channel, Clock, Door, People, Store
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from adapters.discord.platform import DiscordPlatform
     from adapters.playground.room import Room
     from adapters.slack.platform import SlackPlatform
     from adapters.slack.setup import Setup
     from adapters.store.backup import DatabaseFile
     from bot.app import App
+    from bot.audience import Audience
     from bot.doctor.finding import Level
 
 
@@ -61,7 +73,14 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         minimum_checks={name: component.minimum_checks for name, component in settings.components.items()},
         default_minimum=Component().minimum_checks,
         quorum=work.quorum,
-        quorum_by_component=dict(work.quorum_by_component),
+        grants=settings.all_grants(),
+        quorum_by_component=dict(work.quorum_by_component)
+        | {name: one.quorum for name, one in settings.components.items() if one.quorum is not None},
+        groups=work.groups,
+        groups_by_component={name: one.groups for name, one in settings.components.items() if one.groups is not None},
+        countersign_within=work.countersign_within,
+        windows=settings.all_windows(),
+        holidays=settings.all_holidays(),
         own_push=work.own_push if own_push is None else own_push,
         verification_timeout=work.verification_timeout,
         verification_ttl=work.verification_ttl,
@@ -69,6 +88,9 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         deploy_timeout=work.deploy_timeout,
         receipt_timeout=work.receipt_timeout,
         watch=work.watch,
+        reminder_after=work.reminder_after,
+        escalate_after=work.escalate_after,
+        escalate_to=work.escalate_to,
         max_failed_mainframes=work.max_failed_mainframes,
         max_active_per_person=work.max_active_per_person,
         max_staged_bytes=work.max_staged_bytes,
@@ -85,11 +107,9 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
     from adapters.servers.link import Credential
     from bot import keys
 
-    credentials = {
-        agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
-    }
-    guard = Guard(settings.servers.allows)
-    return HttpAgents(credentials, keys.load(settings.ashat.key_file), artifacts, guard, settings.servers.ca_file)
+    credentials = {agent.origin: Credential(token_of(agent), agent.public_key) for agent in settings.agents}
+    guard, ring = Guard(settings.servers.allows), keys.Ring(settings.ashat.key_file)
+    return HttpAgents(credentials, ring, artifacts, guard, settings.servers.ca_file, older=ring.older)
 
 
 def artifacts_of(settings: Settings) -> ArtifactStore:
@@ -140,24 +160,46 @@ async def build(
 
     clock = clock or SystemClock()
     slack = slack_of(settings, clock) if chats else None
+    discord = discord_of(settings, clock) if chats else None
+    chat_channels: list[Channel] = [platform.channel for platform in (slack, discord) if platform is not None]
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
+    policy = policy_of(settings, overrides.own_push)
     parts = Parts(
         store=await store_of(settings, clock),
         people=people,
         clock=clock,
-        policy=policy_of(settings, overrides.own_push),
+        policy=policy,
         source=source_of(settings),
         artifacts=artifacts,
         agents=agents,
-        channels={**channels(), **({slack.channel.platform: slack.channel} if slack else {})},
-        signer=keys.load(settings.ashat.key_file),
+        channels={**channels(), **{channel.platform: channel for channel in chat_channels}},
+        signer=keys.Ring(settings.ashat.key_file),
+        groups=settings.all_groups(),
+        memberships=[platform.memberships for platform in (slack, discord) if platform is not None],
+        strangers_vote=policy.highest_quorum == 1 and (slack is None or discord is None),
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)
-    if slack is not None:
-        _open_slack(app, slack)
+    _open(app, slack, discord)
     return app
+
+
+def _open(app: App, slack: SlackPlatform | None, discord: DiscordPlatform | None) -> None:
+    """The chats, and one HTTP server for all that is asked from outside."""
+    from bot.audience import Audience
+
+    view = Audience(app)
+    paths: dict[str, ASGIApp] = {}
+    if slack is not None:
+        paths |= _open_slack(app, slack, view)
+    if discord is not None:
+        paths |= _open_discord(app, discord, view)
+    called = any(platform is not None and platform.setup.mode == "http" for platform in (slack, discord))
+    if called or app.settings.http.health:
+        from bot.web import Web
+
+        app.attach(Web(app.settings.http.listen, paths))
 
 
 # -- slack -------------------------------------------------------------------------------------------------------------
@@ -181,28 +223,27 @@ def _slack_setup(settings: Settings, secrets: SlackSecrets) -> Setup:
     slack = settings.slack
     assert slack.home is not None, "secrets are given only where the home channel is set"
     return Setup(
-        bot_token=secrets.bot_token.get_secret_value(),
-        app_token=secrets.app_token.get_secret_value(),
-        signing_secret=secrets.signing_secret.get_secret_value(),
+        bot_token=secrets.bot_token,
+        app_token=secrets.app_token,
+        signing_secret=secrets.signing_secret,
         team=slack.team,
         app=slack.app,
         home=slack.home,
         channels=frozenset({slack.home, *slack.channels}),
         mode=slack.mode,
         api_url=slack.api_url,
+        groups=frozenset(id_ for group in settings.groups.values() for id_ in group.slack),
     )
 
 
-def _open_slack(app: App, slack: SlackPlatform) -> None:
-    from bot.audience import Audience
-
-    ingress = slack.open(app.door, app.parts.people, Audience(app))
+def _open_slack(app: App, slack: SlackPlatform, view: Audience) -> Mapping[str, ASGIApp]:
+    ingress = slack.open(app.door, view)
     app.attach(slack)
-    if ingress is not None:
-        from adapters.slack.ingress import PATH
-        from bot.web import Web
+    if ingress is None:
+        return {}
+    from adapters.slack.ingress import PATH
 
-        app.attach(Web(app.settings.http.listen, {PATH: ingress}))
+    return {PATH: ingress}
 
 
 def slack_manifest(mode: Literal["socket", "http"], url: str) -> str:
@@ -223,6 +264,78 @@ async def slack_findings(settings: Settings, clock: Clock) -> Sequence[tuple[Lev
         return await inspect(slack.workspace)
     finally:
         await slack.close()
+
+
+# -- discord -----------------------------------------------------------------------------------------------------------
+
+
+def discord_of(settings: Settings, clock: Clock) -> DiscordPlatform | None:
+    """Discord, where the settings switch it on. Raises SettingsError where something that it needs is missing."""
+    token = discord_token(settings)
+    if token is None:
+        return None
+    try:
+        from adapters.discord.platform import DiscordPlatform
+    except ImportError as error:
+        raise SettingsError(
+            "Discord needs more packages: install ashat with the extra discord, ashat[discord]."
+        ) from error
+    from adapters.discord.setup import Setup as DiscordSetup
+
+    discord = settings.discord
+    assert discord.home is not None, "a token is given only where the home channel is set"
+    setup = DiscordSetup(
+        token=token,
+        application=discord.application,
+        guilds=frozenset(discord.guilds),
+        home=discord.home,
+        channels=frozenset({discord.home, *discord.channels}),
+        mode=discord.mode,
+        groups=frozenset(role for group in settings.groups.values() for role in group.discord),
+        public_key=discord.public_key,
+        api_url=discord.api_url,
+        gateway_url=discord.gateway_url,
+    )
+    return DiscordPlatform(setup, clock, settings.servers.allows)
+
+
+def _open_discord(app: App, discord: DiscordPlatform, view: Audience) -> Mapping[str, ASGIApp]:
+    """One replica has the gateway; a database of one process has no others."""
+    from adapters.discord.health import PATH as HEALTH
+    from adapters.discord.health import HealthPage
+    from adapters.discord.setup import PATH
+    from bot.turn import Turn
+
+    alone = sqlite_file(app.settings) is not None
+    turn = None if alone else Turn(app.parts.store, app.parts.clock, "discord gateway")
+    ingress = discord.open(app.door, view, turn)
+    app.attach(discord)
+    health = HealthPage(lambda: discord.health)
+    return {HEALTH: health} if ingress is None else {HEALTH: health, PATH: ingress}
+
+
+def discord_invitation(settings: Settings) -> Sequence[str]:
+    """The link for each listed server, or one for any. Raises SettingsError without the application's id."""
+    from adapters.discord.invite import invitation
+
+    discord = settings.discord
+    if not discord.application:
+        raise SettingsError("[discord] application is missing; docs/discord.md says where to find it.")
+    return [invitation(discord.application, guild) for guild in discord.guilds or ("",)]
+
+
+async def discord_findings(settings: Settings, clock: Clock) -> Sequence[tuple[Level, str, str]]:
+    """What the doctor has to say of Discord; nothing where it is not switched on. Raises SettingsError."""
+    discord = discord_of(settings, clock)
+    if discord is None:
+        return ()
+    from adapters.discord.inspection import inspect
+
+    try:
+        addresses = (route.channel.partition(":") for route in settings.routes)
+        return await inspect(discord.rest, {id_ for platform, _, id_ in addresses if platform == "discord"})
+    finally:
+        await discord.close()
 
 
 # -- the terminal ------------------------------------------------------------------------------------------------------

@@ -1,25 +1,28 @@
 """Who is told what: from one event to the messages that it sends. The card itself is brought up to date besides.
 
-Milestones go to the deployment's thread. A ping is one direct message, to those who can do something about it. Cards,
-checks and progress send nothing.
+Milestones go to the deployment's thread. A ping goes to those who can do something about it, each by one direct message
+or by name in the thread, as they chose. Cards, checks and progress send nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from core import events as e
 from core import say
 from core.cards import Button, Card, Tone
 from core.commands import Seen
 from core.facts import Facts
+from core.people import Person
+from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import in_words
-from core.policy import approvers
+from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
+from core.policy import admins, countersigners, covers, helpers
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Check, Deployment
+from core.state import Block, Check, Deployment
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -32,18 +35,38 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.thread("Action plan", *plan_lines(event)[1:], *event.warnings)
         case e.VerificationPassed(run):
             tell.thread("✅ Verification PASSED!", f"Run {run}: {_passed(d)}", *_warnings(d), tone="good")
-            tell.ask_approvers()
+            tell.ask_for_votes([person.id for person in helpers(d, facts)])
+        case e.ApproversReminded(people):
+            tell.ask_for_votes(people, again=True)
+        case e.Escalated(group, people):
+            tell.thread(
+                f"It has waited for long: {group} is asked too", *(() if people else ("Nobody there may vote",))
+            )
+            tell.ask_for_votes(people, again=True)
         case e.VerificationFailed():
             lines = ("Issues detected on Public Server. Deployment cannot proceed to OMEGA.", *failed_checks(d))
             tell.thread("❌ Verification FAILED!", *lines, tone="bad")
-            tell.directly([d.pusher], f"{d.name} failed verification", *failed_checks(d))
+            tell.ping([d.pusher], f"{d.name} failed verification", *failed_checks(d))
         case e.Voted(person):
             tell.thread(f"{facts.name_of(person)} approved", event.says)
-        case e.Approved(people, behind):
+        case e.VoteWithdrawn(person, short):
+            tell.withdrawn(person, short=short)
+        case e.Approved(people, behind) if people:
             tell.approved(people, behind)
+        case e.StartSet():
+            tell.starts(event)
+        case e.EmergencyDeclared():
+            tell.emergency(event)
+        case e.Countersigned(person):
+            tell.thread(f"{facts.name_of(person)} countersigned the emergency of {d.name}", tone="good")
+            tell.ping([d.emergency.person] if d.emergency else [], f"{d.name}'s emergency is countersigned")
+        case e.CountersignOverdue():
+            tell.overdue()
+        case e.RollbackAsked(_, why):
+            tell.asks_to_roll_back(why)
         case e.VotesFell(people, why) if people:
             tell.thread(f"Votes fell: {_names(people, facts)}", f"Because {why}")
-            tell.directly(people, f"Your vote for {d.name} no longer counts", f"Because {why}", _next_vote(d))
+            tell.ping(people, f"Your vote for {d.name} no longer counts", f"Because {why}", _next_vote(d))
         case e.RegionSwitched(region):
             tell.thread(f"OMEGA {region} runs {d.name}")
         case e.Completed():
@@ -56,6 +79,8 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.failed(event)
         case e.Retried(stage):
             tell.thread(f"{tell.actor} tries {stage.words} again")
+        case e.Paused(wide=True) | e.Resumed() if facts.asker is None:
+            pass  # the pause of everything, and its end, are told once
         case e.Paused(why, automatic):
             tell.paused(why, automatic)
         case e.Resumed():
@@ -76,12 +101,45 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
 
 
 def _system(event: e.Event, facts: Facts) -> list[Outbound]:
-    if not isinstance(event, e.ServerConfigured) or not facts.channel:
-        return []
-    what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+    """One line where it was said; what holds production is told to whoever follows it, too."""
     by = facts.asker.name if facts.asker else "Ashat"
-    was = f", in place of {event.replaced}" if event.replaced else ""
-    return [Outbound("line", facts.channel, Card(f"{by} configured {what}: {event.name} at {event.url}{was}"))]
+    match event:
+        case e.ServerConfigured():
+            what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+            was = f", in place of {event.replaced}" if event.replaced else ""
+            return _lines((facts.channel,), f"{by} configured {what}: {event.name} at {event.url}{was}")
+        case e.Blocked():
+            return _lines(_concerned(event.component, facts), f"{by} {_blocked(event, facts)}")
+        case e.Unblocked():
+            verb = {"lock": "unlocked", "freeze": "unfroze", "pause": "lets go on:"}[event.kind]
+            broke = f" (it was {facts.name_of(event.holder)}'s lock): “{event.why}”" if event.why else ""
+            component = next((block.component for block in facts.blocks if block.id == event.id), None)
+            return _lines(_concerned(component, facts), f"{by} {verb} {event.where}{broke}")
+        case _:
+            return []
+
+
+def _lines(channels: Iterable[str], text: str) -> list[Outbound]:
+    return [Outbound("line", channel, Card(text)) for channel in dict.fromkeys(channels) if channel]
+
+
+def _concerned(component: str | None, facts: Facts) -> tuple[str, ...]:
+    """Where it was said, and the channels that follow the component."""
+    routes = facts.policy.routes
+    return (
+        facts.channel,
+        *(one.channel for one in routes if not one.components or component in (None, *one.components)),
+    )
+
+
+def _blocked(event: e.Blocked, facts: Facts) -> str:
+    if event.kind == "pause":
+        return "paused everything that goes to production. Rollbacks go on; `deploy resume` ends it"
+    verb = "locked" if event.kind == "lock" else "froze"
+    what = Block(event.id, event.kind, "", event.why, facts.now, event.until, event.component, event.region)
+    zone = facts.asker.time_zone if facts.asker else "UTC"
+    end = f" until {say.clock(event.until, zone, facts.now)} ({zone})" if event.until else ""
+    return f"{verb} {what.where}{end}: “{event.why}”. Rollbacks go on"
 
 
 def _names(people: Iterable[str], facts: Facts) -> str:
@@ -139,43 +197,117 @@ class _Teller:
         for channel in (self.d.home, *subscribed(self.d, self.facts.policy.routes)):
             self.messages.append(Outbound(kind, channel, card, deployment=self.d.key))
 
-    def directly(self, people: Iterable[str], title: str, *lines: str, buttons: tuple[Button, ...] = ()) -> None:
-        """One ping each, and none to the one who did it."""
-        for person in dict.fromkeys(people):
-            if person != self._asker and any(known.id == person for known in self.facts.people):
-                card = Card(title, tuple(lines), buttons, summary=title)
-                self.messages.append(Outbound("direct", self.d.home, card, self.d.key, person))
+    def ping(self, people: Iterable[str], title: str, *lines: str, buttons: tuple[Button, ...] = (),
+             vote: bool = False) -> None:  # fmt: skip
+        """One each, as they chose, and none to the one who did it. `vote`: it asks for theirs."""
+        card = Card(title, tuple(lines), buttons, summary=title)
+        named: dict[str, list[str]] = {}
+        for person in self._others(people):
+            if person.pings == "thread":
+                named.setdefault(self._place(person), []).append(person.id)
+            else:
+                message = Outbound("direct", self._place(person), card, self.d.key, person.id, vote=vote)
+                self.messages.append(message)
+        for place, ids in named.items():
+            self._name(Outbound("milestone", place, card, self.d.key, mentions=tuple(ids), vote=vote))
 
-    def ask_approvers(self) -> None:
+    def _others(self, people: Iterable[str]) -> Iterator[Person]:
+        known = {person.id: person for person in self.facts.people}
+        yield from (known[id_] for id_ in dict.fromkeys(people) if id_ in known and id_ != self._asker)
+
+    def _place(self, person: Person) -> str:
+        """The first of the deployment's channels that is on a platform of theirs."""
+        platforms = {account.platform for account in person.accounts}
+        channels = (self.d.home, *subscribed(self.d, self.facts.policy.routes))
+        return next((one for one in channels if one.partition(":")[0] in platforms), self.d.home)
+
+    def _name(self, own: Outbound) -> None:
+        """In what the thread is told anyway, else in a message of their own. Votes are always asked for in one of
+        their own, for it is not sent once nobody's is missing."""
+        for number, message in enumerate(self.messages):
+            if not own.vote and message.channel == own.channel and message.kind in ("milestone", "broadcast"):
+                self.messages[number] = replace(message, mentions=own.mentions)
+                return
+        self.messages.append(own)
+
+    def ask_for_votes(self, people: Iterable[str], *, again: bool = False) -> None:
+        """With what a vote would be for: nobody should have to look for that."""
+        d, facts = self.d, self.facts
+        wanted = covers(d, facts.lane, facts.siblings, facts.regions)
+        changes = (f"Changes: {approve.in_words(wanted, d, facts)}",) if wanted and wanted.replaces else ()
+        lines = (d.description, facts_line(d), *changes, f"`deploy approve {d.name}`")
+        title = f"{d.name} {'still waits' if again else 'waits'} for your approval"
+        buttons = (approve_button(d), Button("Details", f"show {d.name}"))
+        self.ping(people, title, *lines, buttons=buttons, vote=True)
+
+    def withdrawn(self, person: str, *, short: bool) -> None:
+        title = f"{self.facts.name_of(person)} took the vote for {self.d.name} back"
+        self.thread(title, *(("It waits for approval again",) if short else ()))
+        self.ping([self.d.pusher] if short else [], title, "It waits for approval again")
+
+    def starts(self, event: e.StartSet) -> None:
+        zone = self.facts.asker.time_zone if self.facts.asker else "UTC"
+        window = f", window {event.window}" if event.window else ""
+        self.thread(f"Not before {say.clock(event.at, zone, self.facts.now)} {zone}{window}")
+
+    def emergency(self, event: e.EmergencyDeclared) -> None:
+        """Everyone on the routes, whatever they have subscribed to; and those who can countersign."""
         d = self.d
-        can = [person.id for person in approvers(d, self.facts.people, self.facts.policy)]
-        lines = (d.description, f"{facts_line(d)}", f"`deploy approve {d.name}`")
-        self.directly(can, f"{d.name} waits for your approval", *lines)
+        title = f"🚨 {self.actor} declared an emergency: {d.name} goes to OMEGA without votes"
+        lines = (f"“{event.why}”", event.says, "Skipped: votes, freezes, locks and windows; never verification")
+        self.thread(title, *lines, tone="bad", broadcast=True)
+        told = {d.home, *subscribed(d, self.facts.policy.routes)}
+        card = Card(title, lines, tone="bad", summary=f"{d.name}: {title}")
+        for channel in dict.fromkeys(route.channel for route in self.facts.policy.routes):
+            if channel not in told:
+                self.messages.append(Outbound("line", channel, card))
+        self.ping([d.pusher, *self._could_sign()], title, *lines, f"`deploy countersign {d.name}`")
+
+    def _could_sign(self) -> list[str]:
+        one = self.d.emergency
+        but = (one.person, self.d.pusher) if one else (self.d.pusher,)
+        return [person.id for person in countersigners(self.d.component, but, self.facts)]
+
+    def overdue(self) -> None:
+        one = self.d.emergency
+        title = f"🚨 Nobody has countersigned the emergency of {self.d.name}"
+        lines = (f"“{one.why}”" if one else "", f"{self.d.component} takes nothing but rollbacks until somebody does",
+                 f"`deploy countersign {self.d.name}`")  # fmt: skip
+        self.thread(title, *lines, tone="bad", broadcast=True)
+        could = [person.id for person in admins(self.facts.people, self.facts.policy)]
+        self.ping([*self._could_sign(), *could], title, *lines)
+
+    def asks_to_roll_back(self, why: str | None) -> None:
+        d = self.d
+        title = f"↩️ {self.actor} asks to roll {d.name} back; a second person has to agree"
+        lines = (*((f"“{why}”",) if why else ()), CANNOT_BE_UNDONE, f"`deploy rollback {d.name}`")
+        self.thread(title, *lines, broadcast=True)
+        self.ping([person.id for person in seconders(d, self.facts)], title, *lines)
 
     def approved(self, people: tuple[str, ...], behind: str | None) -> None:
         where = f"; queued behind {behind}" if behind else "; it goes to OMEGA"
-        self.directly([self.d.pusher], f"{self.d.name} is approved by {_names(people, self.facts)}{where}")
+        self.ping([self.d.pusher], f"{self.d.name} is approved by {_names(people, self.facts)}{where}")
 
     def completed(self) -> None:
         self.thread(f"✅ {self.d.name} is complete", *fleet_lines(self.d), tone="good")
-        self.directly([self.d.pusher], f"{self.d.name} is complete", *fleet_lines(self.d))
+        self.ping([self.d.pusher], f"{self.d.name} is complete", *fleet_lines(self.d))
 
     def ended(self, how: str, why: str | None) -> None:
         title = f"{self.actor} {how} {self.d.name}"
         self.thread(title, *((f"“{why}”",) if why else ()), "Nothing was pushed to OMEGA")
-        self.directly([self.d.pusher], title, *((f"“{why}”",) if why else ()))
+        self.ping([self.d.pusher], title, *((f"“{why}”",) if why else ()))
 
     def failed(self, event: e.Failed) -> None:
         title = f"❌ {self.d.name} failed in {event.failed_in.words}"
         self.thread(title, event.why, tone="bad", broadcast=self.d.touched)
-        self.directly([self.d.pusher], title, event.why)
+        self.ping([self.d.pusher], title, event.why)
 
     def paused(self, why: str, automatic: bool) -> None:
         title = f"⏸ {self.d.name} is paused" + ("" if automatic else f" by {self.actor}")
         help_ = f"`deploy resume {self.d.name}`, or `deploy rollback {self.d.name}`"
         self.thread(title, *((why,) if automatic else ()), help_, broadcast=automatic)
-        admins = [person.id for person in self.facts.people if "admin" in person.roles] if automatic else []
-        self.directly([self.d.pusher, *admins], title, why, help_)
+        could = admins(self.facts.people, self.facts.policy) if automatic else []
+        self.ping([self.d.pusher, *(person.id for person in could)], title, why, help_)
 
     def rolling_back(self, event: e.RollbackStarted) -> None:
         what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"
@@ -188,15 +320,24 @@ class _Teller:
         lines = (in_words(d.restore).replace("returns to", "runs"), *fleet_lines(d)) if touched else (
             "Nothing was pushed to OMEGA",)  # fmt: skip
         self.thread(title, *lines, broadcast=touched)
-        self.directly([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
+        self.ping([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
 
     def worse(self, region: str, why: str) -> None:
         d = self.d
-        seen = Seen(d.attempt, d.digest or "", d.verification.run if d.verification else 0)
-        back = Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger")
+        back = Button("Rollback", f"rollback {d.name}", seen_of(d), asks="optional reason", style="danger")
         title = f"⚠ OMEGA {region} is worse since {d.name}"
         self.thread(title, why, f"`deploy rollback {d.name}`", tone="bad", broadcast=True, buttons=(back,))
-        self.directly([d.pusher], title, why, f"`deploy rollback {d.name}`")
+        self.ping([d.pusher], title, why, f"`deploy rollback {d.name}`")
+
+
+def seen_of(d: Deployment) -> Seen:
+    """What a button is bound to: what its reader has before them."""
+    return Seen(d.attempt, d.digest or "", d.verification.run if d.verification else 0)
+
+
+def approve_button(d: Deployment) -> Button:
+    asked = f"Send {d.name} ({say.digest(d.digest)}) to OMEGA and its mainframes?"
+    return Button("Approve", f"approve {d.name}", seen_of(d), confirm=asked, style="primary")
 
 
 def facts_line(d: Deployment) -> str:

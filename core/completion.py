@@ -40,6 +40,11 @@ def complete(text: str, context: CompletionContext) -> list[str]:
     return _arguments(spec, before[1:], word, context)
 
 
+def suggest(spec: Spec, argument: Argument, word: str, context: CompletionContext) -> list[str]:
+    """The values of one argument that fit what was begun, for platforms that ask for each by itself."""
+    return _matching(word, _candidates(spec, argument, context))
+
+
 def _without_leading(tokens: Sequence[Token]) -> Sequence[Token]:
     while tokens and tokens[0].text.lower() in ("deploy", "/deploy"):
         tokens = tokens[1:]
@@ -90,6 +95,8 @@ def _candidates(spec: Spec, argument: Argument, context: CompletionContext) -> S
             return command_names(shell=context.shell)
         case "duration":
             return ("90s", "10m", "1h")
+        case "time":
+            return ("18:00", "tomorrow", "Mon")
         case "text" | "url" | "name" | "count":
             return ()
 

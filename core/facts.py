@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from core.events import CheckFinished, Event
 from core.people import Person
-from core.policy import Policy
+from core.policy.rules import Policy
 from core.ports import AlphaFile, Probe
 from core.release.manifest import Manifest
-from core.state import Deployment, Lane, MainframeStatus, ManifestFacts, Server
+from core.state import Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
 
 ASHAT = "ashat"
 """Who acts where no person does: what was observed, and thresholds that trip."""
@@ -52,10 +53,14 @@ class Facts:
     lane: Lane = field(default_factory=lambda: Lane("main"))
     siblings: tuple[Deployment, ...] = ()
     """Other deployments of the component that have not ended."""
+    blocks: tuple[Block, ...] = ()
+    """Locks, freezes and the pause of everything; those that have ended may still be among them."""
     alpha: AlphaFacts | None = None
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
-    """All deployments that have not ended, where a server is to be configured."""
+    """All deployments that have not ended, where the decision is about none of them alone."""
+    unsure: frozenset[str] = frozenset()
+    """People whose groups could not be asked: what those give does not count, and is not taken away either."""
 
     @property
     def me(self) -> Person:
@@ -67,6 +72,11 @@ class Facts:
     def regions(self) -> tuple[str, ...]:
         """OMEGA's configured regions."""
         return tuple(sorted(server.region for server in self.servers if server.role == "omega"))
+
+    @property
+    def paused(self) -> Block | None:
+        """The pause of everything, while it stands."""
+        return next((block for block in self.blocks if block.kind == "pause" and block.stands(self.now)), None)
 
     @property
     def public(self) -> Server | None:
@@ -129,6 +139,11 @@ class LaneFree:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldWithAll:
+    """Everything is paused, and this is not yet; or everything goes on, and this was held with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class PackageSigned:
     statement: str
 
@@ -182,11 +197,20 @@ class HealthSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementSigned:
+    """The statement of its completion: the envelope, its SHA-256, and the id of the key."""
+
+    envelope: dict[str, Any]
+    digest: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Elapsed:
     """A deadline of the present stage has passed."""
 
 
 Outcome = (
-    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | PackageSigned | RegionHealthy | StepFailed
-    | FleetSeen | SlotGone | BaselineRuns | HealthSeen | Elapsed
+    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
+    | StepFailed | FleetSeen | SlotGone | BaselineRuns | HealthSeen | StatementSigned | Elapsed
 )  # fmt: skip

@@ -65,16 +65,25 @@ def _digest(of: Draft | Entry, seq: int, previous: str) -> str:
 
 def first_fault(entries: Iterable[Entry]) -> str | None:
     """What is wrong with one chain, read in order, in a sentence that names the first wrong event; None if nothing."""
-    previous, expected = GENESIS, 1
-    for entry in entries:
-        name = f"{entry.chain} event {entry.seq} ({entry.kind})"
-        if entry.seq != expected:
-            return f"{entry.chain} event {expected} is missing; {entry.seq} follows {expected - 1}"
-        if entry.previous != previous:
-            return f"{name} does not follow the one before it: it was moved, or its neighbour was replaced"
-        if digest(entry) != entry.hash:
-            return f"{name} was changed after it was written"
-        previous, expected = entry.hash, expected + 1
+    previous: str | None = GENESIS
+    for expected, entry in enumerate(entries, 1):
+        if fault := fault_of(entry, expected, previous):
+            return fault
+        previous = entry.hash
+    return None
+
+
+def fault_of(entry: Entry, expected: int, previous: str | None) -> str | None:
+    """What is wrong with an entry that should have number `expected` and follow the hash `previous` (None: unknown)."""
+    name = f"{entry.chain} event {entry.seq} ({entry.kind})"
+    if entry.seq > expected:
+        return f"{entry.chain} event {expected} is missing; {entry.seq} follows {expected - 1}"
+    if entry.seq < expected:
+        return f"{name} stands where event {expected} should be: it was moved, or is there twice"
+    if previous is not None and entry.previous != previous:
+        return f"{name} does not follow the one before it: it was moved, or its neighbour was replaced"
+    if digest(entry) != entry.hash:
+        return f"{name} was changed after it was written"
     return None
 
 

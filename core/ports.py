@@ -28,7 +28,7 @@ from core.release.wire import (
     State,
     VerificationWanted,
 )
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 
 
 class Clock(Protocol):
@@ -47,6 +47,22 @@ class People(Protocol):
         """The person with this id, or None."""
 
     def all(self) -> Sequence[Person]: ...
+
+
+class Memberships(Protocol):
+    """The groups of one platform. Asked when it counts; what is not known for sure gives nobody a role.
+
+    Groups and accounts are named by the platform's own ids. Both methods raise ChannelDown where nobody can say.
+    """
+
+    @property
+    def platform(self) -> str: ...
+
+    async def of(self, account: Account) -> frozenset[str]:
+        """The groups that `account` is in now; none for a stranger."""
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """The ids of the accounts in it, none where there is no such group; None where the platform lists nobody."""
 
 
 # -- messages in -------------------------------------------------------------------------------------------------------
@@ -131,6 +147,10 @@ class Outbound:
     deployment: str | None = None
     person: str | None = None
     expires_at: datetime | None = None
+    mentions: tuple[str, ...] = ()
+    """milestone, broadcast: the people whom it pings."""
+    vote: bool = False
+    """Asks for votes: whoever's vote is no longer missing when its turn comes is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +198,14 @@ class Change:
     deployment: Deployment | None = None
     lane: Lane | None = None
     servers: tuple[Server, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    """New ones. Raises Conflict where one with this id is there, unless it is among `lifted`."""
+    lifted: tuple[str, ...] = ()
+    """Ids of blocks that are there no more."""
+    judged: frozenset[str] | None = None
+    """Where a lane is taken: the ids of the blocks by which it was judged. Conflict where there are others now."""
+    redraw: tuple[str, ...] = ()
+    """Deployments whose cards are drawn anew, though they did not change themselves."""
     entries: tuple[Draft, ...] = ()
     outbox: tuple[Outbound, ...] = ()
     follow: tuple[str, ...] = ()
@@ -199,6 +227,8 @@ class Surroundings:
     """That of its component; a fresh one where it has none yet."""
     siblings: tuple[Deployment, ...] = ()
     """Other deployments of its component that have not ended, oldest first."""
+    blocks: tuple[Block, ...] = ()
+    """Locks, freezes and the pause of everything, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +298,9 @@ class Store(Protocol):
     async def servers(self) -> Sequence[Server]:
         """Public first, then OMEGA by region."""
 
+    async def blocks(self) -> Sequence[Block]:
+        """Locks, freezes and the pause of everything, oldest first; those that have ended may be among them."""
+
     async def journal(self, chain: str, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
         """Entries of one chain in order, from the one after number `after`."""
 
@@ -283,8 +316,13 @@ class Store(Protocol):
     async def tested(self, id: str) -> Sequence[str]:  # noqa: A002
         """The digests of this update that passed the checks on ALPHA's machine."""
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
-        """Raises Conflict where `number` is not the one after the last (the first is 1): another was signed first."""
+    async def add_checkpoint(
+        self, envelope: dict[str, Any], at: datetime, number: int, outbox: Sequence[Outbound] = ()
+    ) -> None:
+        """With what is to be told of it, in one transaction.
+
+        Raises Conflict where `number` is not the one after the last (the first is 1): another was signed first.
+        """
 
     async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
         """Signed checkpoints, oldest first, from the one after number `after`."""
@@ -495,8 +533,13 @@ class Channel(Protocol):
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         """One message in the channel."""
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
-        """One message in the thread of `reference`; `broadcast` shows it in the channel too."""
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
+        """One message in the thread of `reference`; `broadcast` shows it in the channel too.
+
+        `mentions` are told of it, as the platform does that; it names whoever it cannot tell.
+        """
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         """A message that only `person` sees, in `channel`, or directly where the platform has no such thing."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo
+
+from core.moments import Style, moment
 
 
 def digest(value: str | None) -> str:
@@ -38,13 +40,23 @@ def duration(seconds: float) -> str:
     return f"{round(hours / 24)} d"
 
 
+_FORMATS: dict[Style, str] = {"time": "%H:%M", "day": "%a %H:%M", "date": "%Y-%m-%d %H:%M"}
+
+
 def clock(at: datetime, zone: str, now: datetime) -> str:
-    """A time in the reader's zone: `14:02` today, `Tue 14:09` within a week, else the date."""
-    local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
-    days = abs((local.date() - today.date()).days)
-    if days == 0:
-        return f"{local:%H:%M}"
-    return f"{local:%a %H:%M}" if days < 7 else f"{local:%Y-%m-%d %H:%M}"
+    """A moment (see core.moments), in words of `zone`: `14:02` today, `Tue 14:09` within a week, else the date."""
+    style = style_of(at, ZoneInfo(zone), now)
+    return moment(at, style, hands(at, ZoneInfo(zone), style))
+
+
+def style_of(at: datetime, zone: tzinfo, now: datetime) -> Style:
+    days = abs((at.astimezone(zone).date() - now.astimezone(zone).date()).days)
+    return "time" if days == 0 else "day" if days < 7 else "date"
+
+
+def hands(at: datetime, zone: tzinfo, style: Style) -> str:
+    """The time as it stands on a clock in `zone`."""
+    return at.astimezone(zone).strftime(_FORMATS[style])
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from core.events import CheckFinished
 from core.facts import (
@@ -21,18 +22,22 @@ from core.facts import (
     FleetRow,
     FleetSeen,
     HealthSeen,
+    HeldWithAll,
     LaneFree,
     Outcome,
     PackageSigned,
     RegionHealthy,
     SlotGone,
     SlotHealthy,
+    StatementSigned,
     StepFailed,
     VotesStale,
 )
 from core.phases.approve import lane_is_free, stale_votes
-from core.phases.deploy import is_switched
+from core.phases.deploy import is_switched, out_of_step
 from core.phases.rollback import is_restored
+from core.phases.start import missed
+from core.policy import Policy, barriers
 from core.release.wire import (
     CheckWanted,
     ComponentState,
@@ -45,7 +50,7 @@ from core.release.wire import (
 )
 from core.stages import ENDED, MOVING, Stage
 from core.state import PUBLIC, Deployment, Lane, Level, Placement, ReleaseRef, omega
-from core.workflow import due
+from core.workflow import due, owes
 
 # -- effects: each is idempotent, and is asked for again until what it leads to is seen ------------------------------
 
@@ -124,7 +129,14 @@ class Distribute:
     """For the mainframes that the level of `release` does not reach; None: they keep what they have."""
 
 
-Effect = Look | Copy | Upload | PutSlot | Withdraw | StartChecks | LookReport | Package | Desire | Distribute
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """Sign what is to be stated of a completed deployment."""
+
+    unattested: Mapping[str, Any]
+
+
+Effect = Look | Copy | Upload | PutSlot | Withdraw | StartChecks | LookReport | Package | Desire | Distribute | Attest
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,7 @@ class Observed:
     withdrawn: bool = False
     copied: ArtifactCopied | None = None
     package: PackageSigned | None = None
+    statement: StatementSigned | None = None
     fruitless: tuple[Outcome, ...] = ()
     """Outcomes of this pass that led to nothing: what else was seen comes next."""
 
@@ -164,16 +177,17 @@ POLL_SLOW = 15.0
 """Seconds between looks at what only people or time can change: the watch after completion, and duties that wait."""
 
 
-def has_work(d: Deployment, now: datetime) -> bool:
-    """Whether the reconciler has anything to do for `d` without a person's command."""
-    return d.stage in MOVING or bool(d.votes and d.stage is Stage.AWAITING_APPROVAL) or has_duty(d) or watched(d, now)
+def has_work(d: Deployment, now: datetime, policy: Policy) -> bool:
+    """Whether the reconciler has anything to do for `d` without a person's command, now or when a deadline passes."""
+    asking = d.stage is Stage.AWAITING_APPROVAL and (bool(d.votes) or due(d, policy) is not None)
+    return d.stage in MOVING or asking or has_duty(d) or watched(d, now) or owes(d)
 
 
 def has_duty(d: Deployment) -> bool:
-    """What outlives the stage: a slot on Public to withdraw, a baseline to bring up to date."""
+    """What outlives the stage: a statement to sign, a slot on Public to withdraw, a baseline to bring up to date."""
     place = d.placement(PUBLIC)
     leftover = place is not None and place.desired == "withdrawn" and place.observed != "withdrawn"
-    return d.stage in (*ENDED, Stage.ROLLBACK_FAILED) and (leftover or d.baseline_due)
+    return d.stage in (*ENDED, Stage.ROLLBACK_FAILED) and (leftover or d.baseline_due or d.unattested is not None)
 
 
 def watched(d: Deployment, now: datetime) -> bool:
@@ -185,6 +199,8 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     deadline = due(d, facts.policy)
     if deadline is not None and facts.now >= deadline:
         return Elapsed()
+    if out_of_step(d, facts):
+        return HeldWithAll()
     match d.stage:
         case Stage.PLANNED:
             return seen.copied or Copy(d.id, d.source)
@@ -329,9 +345,17 @@ def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | 
 def _scheduled(d: Deployment, facts: Facts) -> Step:
     if stale_votes(d, facts):
         return VotesStale()
-    if d.hold is None and facts.regions and lane_is_free(d, facts):
+    if d.hold is None and missed(d, facts):
+        return Elapsed()
+    if d.start is not None and d.start.at is not None and d.hold is None:
+        return Wait((d.start.at - facts.now).total_seconds(), "its time has not come")
+    if d.hold is not None or not facts.regions or not lane_is_free(d, facts):
+        return Wait(None, "its turn has not come")
+    standing = barriers(d, facts)
+    if not standing:
         return LaneFree()
-    return Wait(None, "its turn has not come")
+    ends = [gate.until for gate in standing if gate.until is not None]
+    return Wait((min(ends) - facts.now).total_seconds() if ends else None, f"it needs {standing[0].needs}")
 
 
 def d_release(d: Deployment) -> Release:
@@ -479,6 +503,8 @@ def _withdraw(d: Deployment, seen: Observed, poll: float) -> Step:
 
 def _duties(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     if has_duty(d):
+        if d.unattested is not None:
+            return seen.statement or Attest(d.unattested)
         if d.baseline_due:
             return _baseline(d, seen, facts.lane, poll) or BaselineRuns()
         return _withdraw(d, seen, POLL_SLOW)

@@ -34,9 +34,11 @@ class Windows:
         for window in self._windows:
             await window.post(channel, card, nonce)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         for window, own in self._with(reference):
-            await window.reply(channel, own, card, nonce, broadcast=broadcast)
+            await window.reply(channel, own, card, nonce, broadcast=broadcast, mentions=mentions)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         for window in self._windows:

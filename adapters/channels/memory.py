@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from core.cards import Card
+from core.moments import flat
 from core.people import Person
 from core.ports import ChannelDown, ChannelGone, Form
 
@@ -24,6 +25,8 @@ class Message:
     card: Card
     person: str | None = None
     thread: str | None = None
+    mentions: tuple[str, ...] = ()
+    """The ids of the people whom it pings."""
 
     @property
     def text(self) -> str:
@@ -50,7 +53,7 @@ class Shown:
 
 def text_of(card: Card) -> str:
     lines = (line if isinstance(line, str) else f"{line.text} {line.after}".strip() for line in card.lines)
-    return "\n".join((card.title, *lines))
+    return flat("\n".join((card.title, *lines)))
 
 
 @dataclass
@@ -119,9 +122,13 @@ class MemoryChannel:
         with self._call("post", channel):
             self._keep(nonce, Message("post", channel, card))
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
+        kind: Kind = "broadcast" if broadcast else "reply"
+        pinged = tuple(person.id for person in mentions)
         with self._call("reply", channel):
-            self._keep(nonce, Message("broadcast" if broadcast else "reply", channel, card, thread=reference))
+            self._keep(nonce, Message(kind, channel, card, thread=reference, mentions=pinged))
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         with self._call("whisper", channel):

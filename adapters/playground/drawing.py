@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from adapters.playground.personas import Persona
 from adapters.playground.room import Message
 from core.cards import Bar, Button, Card
-from core.plain import BAR_CELLS, bar, safe
+from core.moments import Moment
+from core.plain import BAR_CELLS, bar, parts_of, safe
 from core.views.picture import Picture, Place, Running
 
 Json = dict[str, Any]
@@ -64,7 +65,13 @@ def _line(line: str | Bar, allows: Allows) -> Json:
     found = _TRY_IT.fullmatch(line)
     if found and may_link(found[1], allows):
         return {"text": "Try it:", "link": found[1]}
-    return {"text": safe(line)}
+    parts = list(parts_of(line))
+    return {"text": safe(line)} | ({"parts": [*map(_part, parts)]} if any(isinstance(p, Moment) for p in parts) else {})
+
+
+def _part(part: str | Moment) -> str | Json:
+    """A moment as the page writes it: in the zone of whoever looks."""
+    return part if isinstance(part, str) else {"at": part.at.isoformat(), "style": part.style}
 
 
 def _button(button: Button) -> Json:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from core.cards import Card
 from core.people import Person
+from core.plain import addressed
 from core.ports import ChannelGone, Clock, Form, Outcome
 
 Kind = Literal["card", "line", "reply", "whisper", "direct", "said", "answer", "form"]
@@ -82,9 +83,12 @@ class Room:
         self._check(channel)
         self._add(self._new(nonce, "line", card))
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         """Where the card has gone from the room, its summary in the channel says which deployment it is about."""
         self._check(channel)
+        card = addressed(card, mentions)
         if reference in self._messages:
             self._add(replace(self._new(nonce, "reply", card), thread=reference, broadcast=broadcast))
         else:

@@ -91,7 +91,7 @@ class Playground:
         """A listening socket: connections that come before the server runs wait for it."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         for port in range(self._wanted, self._wanted + _NEXT) if self._wanted else (0,):
-            listening = socket.socket(family, socket.SOCK_STREAM)
+            listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or asyncio leaves Nagle on
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
             try:
                 listening.bind((self._host, port))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-from securesystemslib.signer import CryptoSigner
 
 from adapters.servers.failures import Declined, Garbled
 from adapters.servers.link import Link
@@ -15,7 +13,7 @@ from adapters.servers.statements import release_statement
 from adapters.servers.texts import tidied
 from adapters.servers.upload import upload
 from core.ports import ArtifactProblem, ArtifactStore, Progress, ServerFault
-from core.release.signing import SignatureRefused, opened, public_key
+from core.release.signing import SignatureRefused, Signs, opened, public_key
 from core.release.wire import (
     About,
     ComponentState,
@@ -39,11 +37,15 @@ from core.state import Server
 class HttpAgent:
     """One server. Its reports must be signed with `key` (64 hexadecimal digits)."""
 
-    def __init__(self, link: Link, server: Server, key: str | None, signer: CryptoSigner, store: ArtifactStore) -> None:
+    def __init__(
+        self, link: Link, server: Server, key: str | None, signer: Signs, older: Callable[[], Sequence[Signs]],
+        store: ArtifactStore,
+    ) -> None:  # fmt: skip
         self._link = link
         self._server = server
         self._key = key
         self._signer = signer
+        self._older = older
         self._store = store
 
     async def about(self) -> About:
@@ -130,7 +132,7 @@ class HttpAgent:
         return (await self._link.ask("GET", "/v1/mainframes", Mainframes)).mainframes
 
     def statement(self, release: Release) -> dict[str, Any]:
-        return release_statement(self._signer, release)
+        return release_statement(self._signer, release, self._older())
 
     def _opened(self, envelope: EnvelopeJson) -> Report:
         configure = f"`deploy configure {self._server.role}` again if that agent was set up anew"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
-from securesystemslib.signer import CryptoSigner
 
 from adapters.servers.agent import HttpAgent
 from adapters.servers.failures import Declined, Garbled, Patience
 from adapters.servers.guard import Guard, PinnedTransport
 from adapters.servers.link import Credential, Link, origin_of
 from core.ports import ArtifactStore, Probe, ServerFault
+from core.release.signing import Signs
 from core.release.wire import About
 from core.state import Server
 
@@ -35,15 +35,20 @@ class HttpAgents:
     def __init__(
         self,
         credentials: Mapping[str, Credential],
-        signer: CryptoSigner,
+        signer: Signs,
         store: ArtifactStore,
         guard: Guard,
         ca_file: Path | None = None,
         patience: Patience | None = None,
+        older: Callable[[], Sequence[Signs]] = tuple,
     ) -> None:
-        """`credentials` by origin, as settings list them. Raises ValueError where `ca_file` cannot be used."""
+        """`credentials` by origin, as settings list them. Raises ValueError where `ca_file` cannot be used.
+
+        `older`: the bot's other keys that are valid now; they sign releases too, for agents that know only them.
+        """
         self._credentials = {origin_of(origin): credential for origin, credential in credentials.items()}
         self._signer = signer
+        self._older = older
         self._store = store
         self._guard = guard
         self._tls = tls_context(ca_file)
@@ -56,7 +61,7 @@ class HttpAgents:
             credential = self._credentials.get(origin_of(server.url))
             key = credential.public_key if credential and credential.public_key else server.public_key
             link = Link(self._client(server.url), server.name, server.url, credential, self._patience)
-            self._agents[server] = HttpAgent(link, server, key, self._signer, self._store)
+            self._agents[server] = HttpAgent(link, server, key, self._signer, self._older, self._store)
         return self._agents[server]
 
     async def probe(self, url: str) -> Probe:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from adapters.servers.failures import Declined, Garbled, Patience, fault_of
 from adapters.servers.guard import HostRefused, is_loopback
@@ -32,7 +32,7 @@ PROBLEM_LENGTH = 300
 class Credential:
     """What settings hold for one origin."""
 
-    token: str = field(repr=False)
+    token: SecretStr
     public_key: str | None = None
     """The agent's Ed25519 key, 64 hexadecimal digits, where settings pin it."""
 
@@ -122,7 +122,7 @@ class Link:
         url = httpx.URL(self._base)
         is_safe = url.scheme == "https" or is_loopback(url.host)
         if self._credential is not None and is_safe:
-            return {"Authorization": f"Bearer {self._credential.token}"}
+            return {"Authorization": f"Bearer {self._credential.token.get_secret_value()}"}
         if anyone:
             return {}
         if self._credential is None:
@@ -156,7 +156,7 @@ class Link:
         return Declined(sentence, response.status_code, problem.kind, response.headers)
 
     def _without_token(self, text: str) -> str:
-        return text.replace(self._credential.token, "[token]") if self._credential else text
+        return text.replace(self._credential.token.get_secret_value(), "[token]") if self._credential else text
 
     async def _read(self, response: httpx.Response, limit: int) -> bytes:
         """The body as it was sent: compressed it could unpack to anything, and nobody asked for that."""

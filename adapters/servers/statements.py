@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from securesystemslib.signer import CryptoSigner
-
-from core.release.signing import sign
+from core.release.signing import Signs, sign
 from core.release.wire import Release
 
 OFFLINE = "0" * 64
 """The subject's digest in a statement that takes a component offline: an in-toto subject cannot be without one."""
 
 
-def release_statement(signer: CryptoSigner, release: Release) -> dict[str, Any]:
-    """The envelope that an agent wants; the same one for the same release."""
-    return sign(signer, "release/v1", {release.deployment: release.digest or OFFLINE}, release)
+def release_statement(signer: Signs, release: Release, also: Sequence[Signs] = ()) -> dict[str, Any]:
+    """The envelope that an agent wants; the same one for the same release. `also`: older keys that are still valid."""
+    return sign(signer, "release/v1", {release.deployment: release.digest or OFFLINE}, release, also)

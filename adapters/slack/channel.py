@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from adapters.slack.setup import PLATFORM, channel_of
 from adapters.slack.workspace import Workspace
 from core.cards import Button, Card
 from core.people import Person
+from core.plain import addressed
 from core.ports import ChannelGone, Clock, Form
 
 log = structlog.get_logger("ashat.slack")
@@ -58,15 +60,21 @@ class SlackChannel:
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         await self._once(await self._our_own(channel), card, nonce)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         """Where the card was deleted its thread is too: then the channel is told, with the deployment's name."""
         id_ = await self._our_own(channel)
+        here = [person for person in mentions if _account(person)]
+        card = addressed(card, [person for person in mentions if person not in here])
+        pinged = [account_of(person) for person in here]
         try:
-            await self._once(id_, card, nonce, thread=reference, broadcast=broadcast)
+            await self._once(id_, card, nonce, thread=reference, broadcast=broadcast, mentions=pinged)
         except Refused as refused:
             if refused.error not in ("thread_not_found", "cannot_reply_to_message", "message_not_found"):
                 raise
-            await self._once(id_, Card(card.summary or card.title, card.lines, card.buttons, card.tone), nonce)
+            whole = Card(card.summary or card.title, card.lines, card.buttons, card.tone)
+            await self._once(id_, whole, nonce, mentions=pinged)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         """Ephemeral where they are in the channel, and direct where not."""
@@ -110,8 +118,8 @@ class SlackChannel:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _drawn(self, card: Card, extra: Extra = ()) -> Blocks:
-        return blocks(card, self._allows, extra)
+    def _drawn(self, card: Card, extra: Extra = (), mentions: Sequence[str] = ()) -> Blocks:
+        return blocks(card, self._allows, extra, mentions)
 
     async def _our_own(self, address_: str) -> str:
         """The channel's id. Raises ChannelGone where outsiders would read along."""
@@ -122,11 +130,12 @@ class SlackChannel:
 
     async def _once(
         self, id_: str, card: Card, nonce: str, thread: str | None = None, *, broadcast: bool = False,
-        extra: Extra = (),
+        extra: Extra = (), mentions: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """Unless it is there already."""
         if await self._posted.find(id_, nonce, thread) is None:
-            await self._post(id_, self._drawn(card, extra), card, nonce, thread, broadcast=broadcast)
+            drawn = self._drawn(card, extra, mentions)
+            await self._post(id_, drawn, card, nonce, thread, broadcast=broadcast)
 
     async def _post(
         self, id_: str, drawn: Blocks, card: Card, nonce: str, thread: str | None = None, *, broadcast: bool = False
@@ -158,7 +167,11 @@ class SlackChannel:
 
 def account_of(person: Person) -> str:
     """Their member id. Raises ChannelGone where they have none here."""
-    found = next((account.id for account in person.accounts if account.platform == PLATFORM), None)
+    found = _account(person)
     if found is None:
         raise ChannelGone(f"{person.name} has no Slack account in the settings")
     return found
+
+
+def _account(person: Person) -> str | None:
+    return next((account.id for account in person.accounts if account.platform == PLATFORM), None)

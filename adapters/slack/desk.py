@@ -12,12 +12,13 @@ from adapters.slack.channel import SlackChannel
 from adapters.slack.drawing import Extra, new_deployment, share
 from adapters.slack.setup import PLATFORM, Setup, address
 from adapters.slack.tasks import Tasks
+from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
 from core.commands import Help, Seen, spec_of
 from core.parsing import Ignore, Parsed, Reply, parse
-from core.people import Account, Person
-from core.ports import ChannelDown, ChannelGone, Door, Incoming, People
+from core.people import Account
+from core.ports import ChannelDown, ChannelGone, Door, Incoming
 
 log = structlog.get_logger("ashat.slack")
 
@@ -51,18 +52,15 @@ class Said:
 
 class Desk:
     def __init__(
-        self, setup: Setup, workspace: Workspace, channel: SlackChannel, door: Door, people: People, tasks: Tasks
+        self, setup: Setup, workspace: Workspace, channel: SlackChannel, door: Door, view: View, tasks: Tasks
     ) -> None:
         self._setup = setup
         self._workspace = workspace
         self._channel = channel
         self._door = door
-        self._people = people
+        self._view = view
         self._tasks = tasks
         self._heard: OrderedDict[str, None] = OrderedDict()
-
-    def person(self, user: str) -> Person | None:
-        return self._people.find(Account(PLATFORM, user))
 
     def later(self, said: Said, card: Card, extra: Extra = ()) -> None:
         """Tell the asker, after the ack."""
@@ -159,7 +157,7 @@ class Desk:
     async def _shared(self, said: Said) -> None:
         message = self._incoming(said)
         reply = await self._door.answer(message)
-        person = self.person(said.user)
+        person = await self._view.person(said.account)
         if reply.outcome != "done" or person is None:
             return await self.tell(said, reply.card)
         shown = replace(reply.card, lines=(*reply.card.lines, f"Shared by {person.name}"), buttons=())

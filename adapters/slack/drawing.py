@@ -1,6 +1,6 @@
-"""A card as Slack's blocks, within Slack's limits. All words are plain-text objects.
+"""A card as Slack's blocks, within Slack's limits. All words are plain-text objects, or text elements of rich text.
 
-Plain text is the whole defence: Slack neither formats it nor looks for mentions, links or emoji codes in it, so that
+That is the whole defence: Slack neither formats them nor looks for mentions, links or emoji codes in them, so that
 nothing that somebody typed can ping, lead away, or look like something that the bot says.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -22,12 +22,17 @@ from slack_sdk.models.blocks import (
     HeaderBlock,
     MarkdownTextObject,
     PlainTextObject,
+    RichTextBlock,
+    RichTextElement,
+    RichTextSectionElement,
     SectionBlock,
 )
+from slack_sdk.models.blocks import RichTextElementParts as Parts
 
-from core.cards import Button, Card
+from core.cards import Bar, Button, Card
 from core.commands import Seen
-from core.plain import line_of, safe
+from core.moments import Moment, Style
+from core.plain import line_of, parts_of, safe
 
 Blocks = list[dict[str, Any]]
 Allows = Callable[[str], bool]
@@ -49,13 +54,18 @@ _MOST_SECTIONS = MAX_BLOCKS - 6
 _MOST_WORDS = 12_000
 """Characters of one message in sections: beyond, people do not read, and Slack's own limit is near."""
 _TRY_IT = re.compile(r"Try it: (\S+)")
+_DATES: Mapping[Style, str] = {
+    "time": "{time}", "day": "{date_short_pretty} {time}", "date": "{date_short_pretty} {time}",
+}  # fmt: skip
+"""How Slack writes a moment in the reader's zone; "pretty" says yesterday, today and tomorrow."""
 _TYPED = 2
 """The first lines of a card are words that people typed: nothing in them becomes a link."""
 
 
-def blocks(card: Card, allows: Allows | None = None, extra: Extra = ()) -> Blocks:
-    """The card, title first. What does not fit is named, never cut silently."""
-    drawn = [*_title(card.title), *_body(card, allows or _nowhere), *_rows([*map(button, _fit(card.buttons)), *extra])]
+def blocks(card: Card, allows: Allows | None = None, extra: Extra = (), mentions: Sequence[str] = ()) -> Blocks:
+    """The card, title first. What does not fit is named, never cut silently. `mentions`: accounts that it pings."""
+    rows = _rows([*map(button, _fit(card.buttons)), *extra])
+    drawn = [*_title(card.title), *_mentions(mentions), *_body(card, allows or _nowhere), *rows]
     return [block.to_dict() for block in drawn]
 
 
@@ -67,13 +77,22 @@ def fallback(card: Card) -> str:
 
 def words(card: Card) -> str:
     """The whole card as escaped text, for where Slack refuses its drawing."""
-    text = "\n".join([fallback(card), *(escaped(line_of(line)) for line in card.lines)])
+    text = "\n".join([fallback(card), *map(_marked_up, card.lines)])
     return text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]}… (more does not fit here)"
 
 
 def escaped(text: str) -> str:
     """https://docs.slack.dev/messaging/formatting-message-text: the three characters that are Slack's own."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _marked_up(line: str | Bar) -> str:
+    return "".join(_token(part) if isinstance(part, Moment) else escaped(part) for part in parts_of(line))
+
+
+def _token(moment: Moment) -> str:
+    """https://docs.slack.dev/messaging/formatting-message-text#date-formatting"""
+    return f"<!date^{int(moment.at.timestamp())}^{_DATES[moment.style]}|{escaped(moment.words)}>"
 
 
 def _title(title: str) -> Iterator[Block]:
@@ -85,29 +104,83 @@ def _title(title: str) -> Iterator[Block]:
 
 
 def _body(card: Card, allows: Allows) -> Iterator[Block]:
-    lines: list[str] = []
+    lines: list[str | Bar] = []
     links: list[str] = []
     for index, line in enumerate(card.lines):
         found = _TRY_IT.fullmatch(line) if isinstance(line, str) and index >= _TYPED else None
         if found and _may_link(found[1], allows):
             links.append(found[1])
         else:
-            lines.append(line_of(line))
+            lines.append(line)
     kept = list(_within(lines))
-    yield from (SectionBlock(text=plain(piece)) for piece in islice(_pieces(kept), _MOST_SECTIONS))
+    yield from islice(_texts(kept), _MOST_SECTIONS)
     if len(kept) < len(lines):
         more = f"{len(lines) - len(kept)} more lines do not fit here; `ashat deploy` in a shell shows all."
         yield ContextBlock(elements=[plain(more)])
     yield from (SectionBlock(text=MarkdownTextObject(text=f"Try it: <{url}>", verbatim=True)) for url in links[:1])
 
 
-def _within(lines: Sequence[str]) -> Iterator[str]:
+def _within(lines: Sequence[str | Bar]) -> Iterator[str | Bar]:
     left = _MOST_WORDS
     for line in lines:
-        left -= len(line) + 1
+        left -= len(line_of(line)) + 1
         if left < 0:
             return
         yield line
+
+
+def _texts(lines: Sequence[str | Bar]) -> Iterator[Block]:
+    """Rich text where a time stands in them, which each reader sees in their own zone; sections otherwise."""
+    if not any(isinstance(part, Moment) for line in lines for part in parts_of(line)):
+        yield from (SectionBlock(text=plain(piece)) for piece in _pieces([line_of(line) for line in lines]))
+        return
+    for group in _groups(lines):
+        if len(group) == 1 and len(line_of(group[0])) > _SECTION:
+            yield from (SectionBlock(text=plain(piece)) for piece in _pieces([line_of(group[0])]))
+        else:
+            yield _rich(list(_elements(group)))
+
+
+def _groups(lines: Sequence[str | Bar]) -> Iterator[list[str | Bar]]:
+    """As many lines as make a section together; a longer one alone."""
+    group: list[str | Bar] = []
+    size = 0
+    for line in lines:
+        length = len(line_of(line)) + 1
+        if group and size + length > _SECTION:
+            yield group
+            group, size = [], 0
+        group.append(line)
+        size += length
+    if group:
+        yield group
+
+
+def _elements(lines: Sequence[str | Bar]) -> Iterator[RichTextElement]:
+    text = ""
+    for number, line in enumerate(lines):
+        text += "\n" if number else ""
+        for part in parts_of(line):
+            if isinstance(part, str):
+                text += part
+                continue
+            if text:
+                yield Parts.Text(text=text)
+            text = ""
+            yield Parts.Date(timestamp=int(part.at.timestamp()), format=_DATES[part.style], fallback=part.words)
+    if text:
+        yield Parts.Text(text=text)
+
+
+def _mentions(accounts: Sequence[str]) -> Iterator[Block]:
+    if accounts:
+        spaced: list[RichTextElement] = [Parts.Text(text=" ")] * (2 * len(accounts) - 1)
+        spaced[::2] = [Parts.User(user_id=account) for account in accounts]
+        yield _rich(spaced)
+
+
+def _rich(elements: Sequence[RichTextElement]) -> Block:
+    return RichTextBlock(elements=[RichTextSectionElement(elements=list(elements))])
 
 
 def _pieces(lines: Sequence[str]) -> Iterator[str]:
@@ -128,10 +201,14 @@ def _pieces(lines: Sequence[str]) -> Iterator[str]:
 # -- buttons -----------------------------------------------------------------------------------------------------------
 
 
-def value(command: str, seen: Seen | None) -> str:
-    """What a click brings back: the command it stands for, and what was before the person who clicked."""
+def value(command: str, seen: Seen | None, says: str = "") -> str:
+    """What a click brings back: the command it stands for, and what was before the person who clicked.
+
+    `says` is for the dialog that the click opens.
+    """
     bound = [seen.attempt, seen.digest, seen.run] if seen else None
-    return json.dumps({"c": command, "s": bound}, separators=(",", ":"), ensure_ascii=False)
+    told = {"w": says} if says else {}
+    return json.dumps({"c": command, "s": bound, **told}, separators=(",", ":"), ensure_ascii=False)
 
 
 def read_value(text: str) -> tuple[str, Seen | None]:
@@ -145,13 +222,19 @@ def read_value(text: str) -> tuple[str, Seen | None]:
     return str(command), seen
 
 
+def read_says(text: str) -> str:
+    """What the dialog that a click opens is to say."""
+    data = json.loads(text)
+    return str(data.get("w", "")) if isinstance(data, dict) else ""
+
+
 def button(one: Button) -> ButtonElement:
     """`say:` says its command, `ask:` asks for a reason first; the rest makes the id unique within the message."""
     asks = {"reason": "ask:needed", "optional reason": "ask:optional"}.get(one.asks or "", "say")
     return ButtonElement(
         text=plain(one.label[:_BUTTON], _BUTTON),
         action_id=f"{asks}:{one.command}"[:255],
-        value=value(one.command, one.seen),
+        value=_value_of(one),
         style=None if one.style == "plain" else one.style,
         confirm=_confirm(one),
         accessibility_label=f"{one.label}: {one.command}"[:_BUTTON],
@@ -180,8 +263,12 @@ def _confirm(one: Button) -> ConfirmObject | None:
     )
 
 
+def _value_of(one: Button) -> str:
+    return value(one.command, one.seen, (one.confirm or "")[:_CONFIRM] if one.asks else "")
+
+
 def _fit(found: Sequence[Button]) -> list[Button]:
-    return [one for one in found if len(value(one.command, one.seen)) <= _VALUE]
+    return [one for one in found if len(_value_of(one)) <= _VALUE]
 
 
 def _rows(elements: Sequence[ButtonElement]) -> Iterator[Block]:

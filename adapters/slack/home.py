@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from slack_sdk.models.blocks import ActionsBlock
 
 from adapters.slack.desk import Desk, Said
 from adapters.slack.drawing import Allows, Blocks, blocks, new_deployment
+from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
-from core.people import Person
 
 MAX_BLOCKS = 100
 """https://docs.slack.dev/reference/views: in a Home tab."""
-
-
-class View(Protocol):
-    """What Slack can ask of the bot, besides what people say to it."""
-
-    async def updates(self) -> Sequence[str]:
-        """The ids of ALPHA's updates, newest first."""
-
-    async def waiting(self, person: Person) -> Sequence[Card]:
-        """The cards of the deployments that wait for this person's vote."""
 
 
 class Home:
@@ -44,11 +31,11 @@ class Home:
 
     async def _drawn(self, opened: Said) -> Blocks:
         problem = await self._desk.problem(opened)
-        person = self._desk.person(opened.user)
         if problem is not None:
             return blocks(Card(problem))
+        person = await self._view.person(opened.account)
         drawn = blocks(await self._asked(opened, "whoami"))
-        if person is None or not person.roles:
+        if person is None or not person.known:
             return drawn
         if "deployer" in person.roles:
             drawn.append(ActionsBlock(elements=[new_deployment()]).to_dict())

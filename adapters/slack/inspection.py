@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from adapters.slack.manifest import SCOPES
+from adapters.slack.memberships import SlackMemberships
 from adapters.slack.workspace import Identity, Workspace
+from core import say
 from core.ports import ChannelDown, ChannelGone
 
 Finding = tuple[Literal["ok", "warn", "fail"], str, str]
@@ -24,7 +26,20 @@ async def inspect(workspace: Workspace) -> Sequence[Finding]:
     findings = list(_token(identity, setup.team))
     for channel in sorted(setup.channels):
         findings += [finding async for finding in _channel(workspace, channel, home=channel == setup.home)]
+    for group in sorted(setup.groups):
+        findings.append(await _group(workspace, group))
     return findings
+
+
+async def _group(workspace: Workspace, group: str) -> Finding:
+    about = f"Slack user group {group}"
+    try:
+        members = await SlackMemberships(workspace).members(group)
+    except ChannelDown as down:
+        return "fail", f"{about}: {down}.", "add the scope usergroups:read, or take the group out of [groups]"
+    if not members:
+        return "warn", f"{about}: nobody is in it, or it does not exist.", "check its id in [groups]"
+    return "ok", f"{about}: {say.count(len(members), 'member')}.", ""
 
 
 def _token(identity: Identity, team: str) -> Sequence[Finding]:

@@ -18,12 +18,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms
 from adapters.slack.desk import Desk, Said
-from adapters.slack.drawing import read_value
-from adapters.slack.home import Home, View
-from adapters.slack.setup import Setup
+from adapters.slack.drawing import read_says, read_value
+from adapters.slack.home import Home
+from adapters.slack.setup import PLATFORM, Setup
 from adapters.slack.tasks import Tasks
+from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
+from core.people import Account
 from core.ports import ChannelDown, ChannelGone
 
 log = structlog.get_logger("ashat.slack")
@@ -69,7 +71,8 @@ class Listening:
     async def _only_ours(self, body: Body, next: Any) -> BoltResponse | None:  # noqa: A002 - Bolt's name for it
         """A signature proves that Slack sent it; that it is about our app and workspace is still to be seen."""
         if is_ours(body, self._setup):
-            await next()
+            with self._tasks.hearing():
+                await next()
             return None
         log.warning("payload of another app or workspace refused", type=body.get("type"))
         return BoltResponse(status=403)
@@ -130,7 +133,8 @@ class Listening:
         said = clicked(body, action)
         asked = forms.Asked(said.text, said.channel, said.thread, said.seen)
         needed = str(action["action_id"]).startswith("ask:needed")
-        self._open(said, body["trigger_id"], forms.reason_form(asked, needed=needed))
+        says = read_says(str(action["value"]))
+        self._open(said, body["trigger_id"], forms.reason_form(asked, needed=needed, says=says))
         await ack()
 
     async def _new(self, body: Body, action: Body, ack: AsyncAck) -> None:
@@ -141,7 +145,7 @@ class Listening:
 
     def _open(self, said: Said, trigger: str, view: Body) -> None:
         """A trigger is good for three seconds, so it is used at once; the ack does not wait for it."""
-        self._tasks.start(self._opened(said, trigger, view))
+        self._tasks.start_now(self._opened(said, trigger, view))
 
     async def _opened(self, said: Said, trigger: str, view: Body) -> None:
         try:
@@ -173,9 +177,7 @@ class Listening:
 
     async def _options(self, body: Body, ack: AsyncAck) -> None:
         """Who may not look is offered nothing."""
-        person = self._desk.person(body["user"]["id"])
-        may_look = person is not None and bool(person.roles)
-        updates = await self._view.updates() if may_look else ()
+        updates = await self._view.updates(Account(PLATFORM, body["user"]["id"]))
         await ack(forms.options(updates, str(body.get("value", ""))))
 
 
@@ -183,7 +185,7 @@ def _fixed(setup: Setup) -> Callable[..., Awaitable[AuthorizeResult]]:
     """Asking Slack who the bot is would happen many times when many payloads come at once."""
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token)
+        return AuthorizeResult(enterprise_id=None, team_id=setup.team, bot_token=setup.bot_token.get_secret_value())
 
     return authorize
 

@@ -18,6 +18,7 @@ SCOPES: Mapping[str, str] = {
     "groups:read": "see whether a private channel is archived or shared",
     "im:history": "hear direct messages, and find a lost post there",
     "im:write": "open a direct conversation with the person who is asked",
+    "usergroups:read": "see who is in the user groups that give roles",
     "users:read": "tell full members from guests, bots and deleted accounts",
 }
 """Bot scope to what it is for. `ashat doctor` compares them with what was granted."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import SecretStr
 
 PLATFORM = "slack"
 PATH = "/slack/events"
@@ -14,10 +16,10 @@ PATH = "/slack/events"
 class Setup:
     """From settings. Ids are Slack's own: team `T…`, app `A…`, channels `C…`."""
 
-    bot_token: str = field(repr=False)
-    app_token: str = field(repr=False)
+    bot_token: SecretStr
+    app_token: SecretStr
     """For Socket Mode; empty in HTTP mode."""
-    signing_secret: str = field(repr=False)
+    signing_secret: SecretStr
     """For HTTP; empty in Socket Mode."""
     team: str
     app: str
@@ -25,6 +27,8 @@ class Setup:
     """The channel that gets the cards of what is begun in a direct message."""
     channels: frozenset[str]
     """Where changes may be asked for; the home channel is one of them."""
+    groups: frozenset[str] = frozenset()
+    """The user groups that give roles."""
     mode: Literal["socket", "http"] = "socket"
     api_url: str = "https://slack.com/api/"
 

@@ -18,6 +18,8 @@ from core.ports import Clock
 
 _PATIENCE = 10.0
 """Seconds for one call."""
+_AT_ONCE = 16
+"""Calls at the same time. Those that wait for their turn use up none of their time."""
 _FRESH = 600.0
 """Seconds that what Slack said about a person or a channel holds."""
 _KEPT = 10_000
@@ -60,11 +62,12 @@ class Workspace:
     def __init__(self, setup: Setup, clock: Clock) -> None:
         self.setup = setup
         self.client = AsyncWebClient(
-            setup.bot_token, base_url=setup.api_url, timeout=int(_PATIENCE),
+            setup.bot_token.get_secret_value(), base_url=setup.api_url, timeout=int(_PATIENCE),
             retry_handlers=[],  # the default one repeats a post whose connection broke, and so would post it twice
         )  # fmt: skip
         self._identity: Identity | None = None
         self._lock = asyncio.Lock()
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._members: _Cache[Member] = _Cache(clock)
         self._places: _Cache[Place] = _Cache(clock)
         self._directs: dict[str, str] = {}
@@ -72,18 +75,20 @@ class Workspace:
     async def call(self, method: Callable[..., Awaitable[AsyncSlackResponse]], **arguments: Any) -> dict[str, Any]:
         """Call one method of `client`. Raises ChannelGone or ChannelDown."""
         self._session()
-        with translated():
-            response = await method(**arguments)
+        async with self._turn:
+            with translated():
+                response = await method(**arguments)
         data = response.data
         return data if isinstance(data, dict) else {}
 
     async def respond(self, url: str, text: str, blocks: Sequence[dict[str, Any]]) -> None:
         """To a `response_url`, for the asker's eyes alone. Raises ChannelGone or ChannelDown."""
         given = {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": list(blocks)}
-        with translated():
-            async with self._session().post(url, json=given) as answer:
-                if answer.status != 200:
-                    raise SlackApiError("the response URL was refused", answer)
+        async with self._turn:
+            with translated():
+                async with self._session().post(url, json=given) as answer:
+                    if answer.status != 200:
+                        raise SlackApiError("the response URL was refused", answer)
 
     def _session(self) -> aiohttp.ClientSession:
         """One for all calls: a connection for each would cost thrice the time."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, select, text
+from sqlalchemy import Column, Connection, Select, Text, and_, bindparam, func, select, text, type_coerce
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import codec
@@ -91,9 +91,35 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def entries(c: Connection, chain: str, after: int, limit: int) -> list[Entry]:
-    wanted = select(*(JOURNAL.c[name] for name in _FIELDS)).where(JOURNAL.c.chain == chain, JOURNAL.c.seq > after)
-    rows = c.execute(wanted.order_by(JOURNAL.c.seq).limit(limit)).mappings()
-    return [Entry(**{**row, "data": json.loads(row["data"])}) for row in rows]
+    columns = [JOURNAL.c[name] for name in _FIELDS]
+    wanted = select(*columns).where(JOURNAL.c.chain == chain, JOURNAL.c.seq > after)
+    wanted = wanted.order_by(JOURNAL.c.seq).limit(limit)
+    try:
+        return [Entry(**{**row, "data": json.loads(row["data"])}) for row in c.execute(wanted).mappings()]
+    except ValueError:
+        return _readable(c, wanted, columns)
+
+
+def _readable(c: Connection, wanted: Select[Any], columns: Sequence[Column[Any]]) -> list[Entry]:
+    """Where a hand has left what is no JSON, or no time: the entry is shown as another, so that its hash betrays it."""
+    as_text = [type_coerce(column, Text).label(column.name) if column.name == "at" else column for column in columns]
+    rows = c.execute(wanted.with_only_columns(*as_text)).mappings()
+    return [Entry(**{**row, "data": _data(row["data"]), "at": _at(row["at"])}) for row in rows]
+
+
+def _data(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError):
+        return {"unreadable": text}
+
+
+def _at(value: str | datetime) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def noted(c: Connection, chains: Sequence[str]) -> dict[str, list[str]]:
@@ -128,4 +154,4 @@ def add_checkpoint(c: Connection, envelope: dict[str, Any], at: datetime, number
 
 def checkpoints(c: Connection, after: int) -> list[dict[str, Any]]:
     wanted = select(CHECKPOINT.c.envelope).where(CHECKPOINT.c.number > after).order_by(CHECKPOINT.c.number)
-    return [json.loads(text) for text in c.execute(wanted).scalars()]
+    return [_data(text) for text in c.execute(wanted).scalars()]

@@ -12,15 +12,28 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from adapters.store import duties, journal, post, postgres, reads, sqlite, work
-from adapters.store.commit import save
+from adapters.store.commit import save, send
 from adapters.store.database import Database, StoreUnusable, parsed
 from adapters.store.known import Known
 from adapters.store.migrate import migrate
 from adapters.store.threads import Threads
 from adapters.store.working import Kept, Looked, Working
 from core.journal import Entry, Head
-from core.ports import CardRow, Change, Clock, Conflict, Incoming, Lease, Page, Queued, Reply, Surroundings, Waiting
-from core.state import Deployment, Lane, Server
+from core.ports import (
+    CardRow,
+    Change,
+    Clock,
+    Conflict,
+    Incoming,
+    Lease,
+    Outbound,
+    Page,
+    Queued,
+    Reply,
+    Surroundings,
+    Waiting,
+)
+from core.state import Block, Deployment, Lane, Server
 
 Written = tuple[Change | None, Deployment | None]
 """What was committed, and the deployment as it is stored since."""
@@ -131,6 +144,9 @@ class SqlStore:
     async def servers(self) -> Sequence[Server]:
         return await self._readers.run(reads.servers)
 
+    async def blocks(self) -> Sequence[Block]:
+        return await self._readers.run(reads.blocks)
+
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         return await self._readers.run(lambda c: reads.durations(c, component, limit))
 
@@ -148,8 +164,14 @@ class SqlStore:
     async def heads(self) -> Sequence[Head]:
         return await self._readers.run(journal.heads)
 
-    async def add_checkpoint(self, envelope: dict[str, Any], at: datetime, number: int) -> None:
-        await self._writer.run(lambda c: journal.add_checkpoint(c, envelope, at, number))
+    async def add_checkpoint(
+        self, envelope: dict[str, Any], at: datetime, number: int, outbox: Sequence[Outbound] = ()
+    ) -> None:
+        def work(c: Connection) -> None:
+            journal.add_checkpoint(c, envelope, at, number)
+            send(c, outbox)
+
+        await self._writer.run(work)
 
     async def checkpoints(self, after: int = 0) -> Sequence[dict[str, Any]]:
         return await self._readers.run(lambda c: journal.checkpoints(c, after))

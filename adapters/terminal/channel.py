@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from adapters.terminal.news import new_facts, new_lines
 from adapters.terminal.screen import Line, Screen
+from core import say
 from core.cards import Card
+from core.moments import Moment
 from core.people import Person
-from core.plain import buttons, line_of, lines, safe
+from core.plain import addressed, buttons, line_of, lines, safe
 from core.ports import Form
 
 _INDENT = 10
@@ -45,17 +47,20 @@ class Terminal:
         if before is None:
             self._whole(card)
         elif before.title != card.title:
-            self._block(card.title, new_lines(before, card), card, buttons(card.buttons))
-        elif news := new_facts(before, card):
+            self._block(card.title, new_lines(before, card, self._hands), card, buttons(card.buttons))
+        elif news := new_facts(before, card, self._hands):
             self._screen.show([self._headline(f"{safe(card.title)} · {' · '.join(news)}")])
         return reference
 
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         self._whole(card)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         """The summary names the deployment whose thread it is; the facts are indented below it."""
-        self._block(card.summary or card.title, [line_of(line) for line in card.lines], card)
+        shown = addressed(card, mentions)
+        self._block(card.summary or card.title, self._facts(shown), card)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
         self._to(person, card)
@@ -71,10 +76,10 @@ class Terminal:
         )
 
     def _to(self, person: Person, card: Card) -> None:
-        self._block(f"(to {person.name}) {card.title}", [line_of(line) for line in card.lines], card)
+        self._block(f"(to {person.name}) {card.title}", self._facts(card), card)
 
     def _whole(self, card: Card) -> None:
-        self._block(card.title, [line_of(line) for line in card.lines], card, buttons(card.buttons))
+        self._block(card.title, self._facts(card), card, buttons(card.buttons))
 
     def _block(self, headline: str, facts: Sequence[str], card: Card, below: str = "") -> None:
         fresh = self._unsaid(facts)
@@ -83,6 +88,15 @@ class Terminal:
         rows = [Line(fact, _INDENT, 2) for fact in (*fresh, below) if fact]
         self._screen.show([self._headline(safe(headline), card), *rows])
         self._remember(facts)
+
+    def _facts(self, card: Card) -> list[str]:
+        return [line_of(line, self._hands) for line in card.lines]
+
+    def _hands(self, moment: Moment) -> str:
+        """A moment in the reader's zone."""
+        now = self._now()
+        zone = now.tzinfo or UTC
+        return say.hands(moment.at, zone, say.style_of(moment.at, zone, now))
 
     def _unsaid(self, facts: Sequence[str]) -> list[str]:
         now = self._now()
@@ -103,7 +117,7 @@ class Terminal:
 
     def answer(self, card: Card, *, refused: bool) -> None:
         """What the asker is told: an arrow, or a cross where it was refused."""
-        first, *rest = lines(card) or [""]
+        first, *rest = lines(card, self._hands) or [""]
         mark = "✗" if refused else "→"
         tone = "bad" if refused else "neutral"
         self._screen.show([Line(f"{mark} {first}", 0, 2, tone), *(Line(row, 2, 2) for row in rest)])

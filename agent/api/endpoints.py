@@ -30,8 +30,9 @@ def host_endpoints(host: Host, about: Callable[[], wire.About]) -> tuple[Endpoin
 
     async def state(call: Call) -> wire.State:
         return wire.State(
-            about=about(), url=host.url, components=host.components(), slots=host.slots(), free_bytes=host.free_bytes()
-        )
+            about=about(), url=host.url, components=host.components(), slots=host.slots(),
+            free_bytes=host.free_bytes(), bot_keys=host.bot_keys,
+        )  # fmt: skip
 
     return (
         Endpoint("GET", "/healthz", "Whether the agent is up: `ok`, and nothing else", health, callers=ANYONE),

@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from agent.errors import Refused
 from core.release.wire import Assignments, EnvelopeJson, MainframeReport, Poll, Problem, ReceiptSent
@@ -40,11 +40,11 @@ class Download:
 class OmegaConnection:
     """One mainframe's connection. Use it as an async context manager."""
 
-    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, token: SecretStr, ca_file: Path | None = None) -> None:
         """Raises ValueError where the token would cross a network unencrypted, OSError for an unreadable `ca_file`."""
         self._client = httpx.AsyncClient(
             base_url=url,
-            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
+            headers={"Authorization": f"Bearer {token.get_secret_value()}", "Accept-Encoding": "identity"},
             verify=_tls(url, ca_file),
             timeout=TIMEOUT,
             trust_env=False,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from bot.keys import Trust
 
 DONE, REFUSED, USAGE, NO_BOT = 0, 1, 2, 3
 """Exit statuses."""
@@ -25,6 +28,28 @@ def complain(*sentences: str) -> None:
     for sentence in sentences:
         for line in sentence.splitlines():
             typer.echo(f"ashat: {safe(line)}", err=True)
+
+
+def trusted(given: list[str] | None, config: Path) -> Trust:
+    """The bot's public keys: those that were typed, else those of the settings' key file, retired ones too.
+
+    Raises KeyFileError, SettingsError.
+    """
+    from bot import keys
+    from bot.settings import SettingsError, load
+    from core.release.signing import public_key
+
+    if not given:
+        try:
+            return keys.trust(keys.known(load(config).ashat.key_file))
+        except (SettingsError, keys.KeyFileError):
+            complain("No public key is known here: give it by --key HEX, or the bot's settings by --config.")
+            raise
+    try:
+        return keys.Trust(tuple(public_key(text) for text in given), {})
+    except ValueError as error:
+        complain("--key should be an Ed25519 public key of 64 hexadecimal digits, as `ashat keys list` shows it.")
+        raise typer.Exit(USAGE) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def doctor(config: Config = DEFAULT_CONFIG) -> None:
-    """Look at settings, files, key, database, servers, clocks, certificates, Slack. Exit status 1 if one fails."""
+    """Look at settings, files, key, database, servers, clocks, certificates, chats. Exit status 1 if one fails."""
     import asyncio
 
     from bot.doctor import read
@@ -65,6 +65,10 @@ async def _platforms(settings: Settings) -> Sequence[Finding]:
     from bot.settings import SettingsError
 
     try:
-        return [Finding(*told) for told in await wiring.slack_findings(settings, wiring.SystemClock())]
+        found = [Finding(*told) for told in await wiring.slack_findings(settings, wiring.SystemClock())]
     except SettingsError as error:
-        return [fail(f"Slack: {problem}", "see docs/slack.md") for problem in error.problems]
+        found = [fail(f"Slack: {problem}", "see docs/slack.md") for problem in error.problems]
+    try:
+        return [*found, *(Finding(*told) for told in await wiring.discord_findings(settings, wiring.SystemClock()))]
+    except SettingsError as error:
+        return [*found, *(fail(f"Discord: {problem}", "see docs/discord.md") for problem in error.problems)]

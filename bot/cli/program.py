@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import agent, alpha, audit, backup, console, demo, deploy, doctor, keys, run, slack
+from bot.cli import agent, alpha, attest, audit, backup, console, demo, deploy, discord, doctor, keys, run, slack
 
 program = typer.Typer(
     help="Ashat carries updates from ALPHA to Public, proves them there, and takes approved ones to OMEGA.",
@@ -39,9 +39,11 @@ program.command(**deploy.RAW)(deploy.deploy)
 program.command()(console.console)
 program.command()(agent.agent)
 program.add_typer(audit.group, name="audit", help="The journal's proof.")
-program.add_typer(keys.group, name="keys", help="The bot's signing key.")
+program.add_typer(attest.group, name="attest", help="The signed statements of completed deployments.")
+program.add_typer(keys.group, name="keys", help="The bot's signing keys.")
 program.add_typer(alpha.group, name="alpha", help="Updates on ALPHA, before they are pushed.")
 program.add_typer(slack.group, name="slack", help="What Slack needs to know.")
+program.add_typer(discord.group, name="discord", help="What Discord needs to know.")
 program.command()(backup.backup)
 program.command()(backup.restore)
 program.command()(doctor.doctor)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import keys
@@ -19,6 +20,10 @@ _LITTLE = 1024**3
 _TOO_LITTLE = 100 * 1024**2
 """Bytes: below the first one more large artifact may not fit, below the second not even the journal."""
 _BUSY_SECONDS = 5.0
+_OLD_KEY_DAYS = 730
+"""SP 800-57 part 1, table 1: a private signature key is used for one to three years."""
+_OVERLAP_DAYS = 30
+"""A rotation that is not finished by then was forgotten."""
 
 
 def local_findings(settings: Settings, config: Path | None = None) -> list[Finding]:
@@ -43,11 +48,30 @@ def _modes(settings: Settings, config: Path | None) -> Iterator[Finding]:
 
 def _key(settings: Settings) -> Iterator[Finding]:
     try:
-        signer = keys.load(settings.ashat.key_file)
+        rows = keys.known(settings.ashat.key_file)
     except keys.KeyFileError as error:
         yield fail(f"Key: {error}", "`ashat keys new`, then give its public half to the agents; or restore the old one")
     else:
-        yield ok(f"Key: {settings.ashat.key_file} has the id {keys.key_id(signer)[:12]}.")
+        yield from _ages(settings, rows)
+
+
+def _ages(settings: Settings, rows: Sequence[keys.KnownKey]) -> Iterator[Finding]:
+    """`rows` are oldest first: the last one signs."""
+    now = datetime.now(UTC)
+    *older, newest = rows
+    days = (now - newest.since).days if newest.since else 0
+    said = f"Key: the bot signs with {newest.short}, which is {days} days old ({settings.ashat.key_file})."
+    yield warn(said, "`ashat keys new`, see docs/operations.md") if days > _OLD_KEY_DAYS else ok(said)
+    for row in older:
+        if row.retired is not None:
+            yield ok(f"Key: {row.short} is retired since {row.retired:%Y-%m-%d}; what it signed before is believed.")
+        elif not keys.has_private_half(settings.ashat.key_file, row):
+            yield warn(f"Key: the private half of {row.short} is not here.", f"`ashat keys retire {row.short}`")
+        else:
+            overlap = (now - newest.since).days if newest.since else 0
+            said = f"Key: {row.short} signs releases besides the newest, since {overlap} days."
+            mend = f"once every agent knows the newest: `ashat keys retire {row.short}`"
+            yield warn(said, mend) if overlap > _OVERLAP_DAYS else ok(said)
 
 
 def _tokens(settings: Settings) -> Iterator[Finding]:

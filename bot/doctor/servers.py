@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from bot import keys
 from bot.doctor.certificate import certificate_finding
 from bot.doctor.finding import Finding, fail, ok, warn
 from bot.settings import Settings
@@ -77,6 +78,7 @@ def _of_state(
     about = state.about
     yield ok(f"{server.name}: answers as {about.role}, version {about.version}, and knows the bot's token.")
     yield from _identity(settings, server, about.public_key)
+    yield from _trust(settings, server, state.bot_keys)
     yield _clock(server, about.now, asked, answered)
     if state.free_bytes < _LITTLE:
         yield warn(f"{server.name}: {state.free_bytes / _LITTLE:.1f} GiB are free there.", "make room on that host")
@@ -89,6 +91,29 @@ def _identity(settings: Settings, server: Server, answered: str) -> Iterator[Fin
     if expected and expected != answered:
         yield fail(f"{server.name}: its key is {answered[:12]}…, expected {expected[:12]}….",
                    "find out why; then set public_key in its [[agents]], or configure it again")  # fmt: skip
+
+
+def _trust(settings: Settings, server: Server, trusted: Sequence[str]) -> Iterator[Finding]:
+    """Whether the server takes what the bot signs now, and will go on to once older keys are retired."""
+    try:
+        rows = keys.known(settings.ashat.key_file)
+    except keys.KeyFileError:
+        return  # said of the key itself
+    newest, valid = rows[-1], [row for row in rows if row.retired is None]
+    if not trusted:
+        yield warn(f"{server.name}: it does not say which keys it trusts.", "update its agent")
+    elif newest.public in trusted:
+        yield ok(f"{server.name}: it knows the bot's newest key, {newest.short}.")
+    else:
+        mend = f'add "{newest.public}" to [trust] bot_keys of its agent, and restart that'
+        if any(row.public in trusted for row in valid):
+            yield warn(f"{server.name}: it does not know the bot's newest key, {newest.short}.", mend)
+        else:
+            yield fail(f"{server.name}: it knows none of the bot's keys, so it does nothing that the bot asks.", mend)
+    for row in rows:
+        if row.retired is not None and row.public in trusted:
+            mend = f'take "{row.public}" out of [trust] bot_keys of its agent, and restart that'
+            yield warn(f"{server.name}: it still trusts {row.short}, which is retired.", mend)
 
 
 def _clock(server: Server, there: datetime, asked: datetime, answered: datetime) -> Finding:

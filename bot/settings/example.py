@@ -19,7 +19,7 @@ _HEAD = """\
 # The environment overrides: ASHAT_WORKFLOW__QUORUM=2 for quorum in [workflow]; lists and tables are JSON there.
 # Secrets never stand here: they are in files of mode 0600, or in the environment.
 """
-_SAMPLE_KEYS = {"people": "alice", "components": "main"}
+_SAMPLE_KEYS = {"people": "alice", "components": "main", "groups": "release-managers"}
 
 
 def example() -> str:

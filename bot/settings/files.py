@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
+from bot import keys
 from bot.settings.loading import SettingsError
 from bot.settings.model import Settings
 from bot.settings.sections import Agent
+from bot.settings.values import names_a_secret
 
 _SQLITE = "sqlite:///"
 MIN_TOKEN = 16
@@ -69,6 +71,24 @@ def slack_secrets(settings: Settings) -> SlackSecrets | None:
     return SlackSecrets(SecretStr(bot), SecretStr(app), SecretStr(signing))
 
 
+def discord_token(settings: Settings) -> SecretStr | None:
+    """Read now; None where there is none, and so no Discord. Raises SettingsError for what else is missing."""
+    discord = settings.discord
+    token = _secret(discord.token_file, discord.token_env)
+    if not token:
+        return None
+    wanted = ("application", "guilds", "home", *(("public_key",) if discord.mode == "http" else ()))
+    problems = [
+        f"[discord] {key} is missing; docs/discord.md says where to find it." for key in wanted
+        if not getattr(discord, key)
+    ]  # fmt: skip
+    if token.count(".") != 2:
+        problems.append("Discord's bot token is none: it has two dots. Copy it from Bot, Reset Token.")
+    if problems:
+        raise SettingsError(*problems)
+    return SecretStr(token)
+
+
 def _token_problems(bot: str, app: str, signing: str, mode: str) -> Iterator[str]:
     if not bot.startswith("xoxb-"):
         yield "Slack's bot token is none: it begins with xoxb-. Copy it from OAuth & Permissions."
@@ -83,10 +103,15 @@ def _secret(file: Path | None, variable: str) -> str:
 
 
 def insecure_files(settings: Settings, config: Path | None = None) -> tuple[InsecureFile, ...]:
-    """Files with a mode or an owner that lets others read a secret or change what the bot does."""
-    private = (each for path in _private(settings) if (each := _too_open(path, 0o077, "0600")) is not None)
-    others = () if config is None else (_too_open(config, 0o022, "0644"),)
-    return (*private, *(each for each in others if each is not None))
+    """Files and folders with a mode or an owner that lets others read a secret or change what the bot does."""
+    private = tuple(_private(settings))
+    folders = {settings.ashat.data, settings.ashat.artifacts, *(path.parent for path in private)}
+    looked = (
+        *(_too_open(path, 0o077, "0600") for path in private),
+        *(_too_open(folder, 0o022, "go-w") for folder in sorted(folders)),
+        *(() if config is None else (_too_open(config, 0o022, "0644"),)),
+    )
+    return tuple(each for each in looked if each is not None)
 
 
 def sqlite_file(settings: Settings) -> Path | None:
@@ -97,24 +122,38 @@ def sqlite_file(settings: Settings) -> Path | None:
 
 
 def _private(settings: Settings) -> Iterator[Path]:
-    yield settings.ashat.key_file
+    yield from keys.files(settings.ashat.key_file)
     yield settings.ashat.socket
-    yield from (agent.token_file for agent in settings.agents if agent.token_file is not None)
-    slack = settings.slack
-    yield from (file for file in (slack.bot_token_file, slack.app_token_file, slack.signing_secret_file) if file)
+    yield from secret_files(settings)
     database = sqlite_file(settings)
     if database is not None:
         yield from (database.with_name(database.name + end) for end in ("", "-wal", "-shm"))
 
 
+def secret_files(part: BaseModel) -> Iterator[Path]:
+    """Every file that a setting names as the place of a secret, like `token_file`, wherever in the settings it is."""
+    for name, value in part:
+        match value:
+            case Path() if name.endswith("_file") and names_a_secret(name.removesuffix("_file")):
+                yield value
+            case BaseModel():
+                yield from secret_files(value)
+            case tuple():
+                yield from (file for one in value if isinstance(one, BaseModel) for file in secret_files(one))
+            case dict():
+                yield from (file for one in value.values() if isinstance(one, BaseModel) for file in secret_files(one))
+
+
 def _too_open(path: Path, forbidden: int, mode: str) -> InsecureFile | None:
-    """None too where there is no such file: what is missing is not insecure."""
+    """None too where there is none: what is missing is not insecure. A sticky folder keeps each one's files theirs."""
     try:
         found = path.stat()
     except FileNotFoundError:
         return None
     if found.st_uid not in (os.geteuid(), 0):
         return InsecureFile(path, f"belongs to user {found.st_uid}, who can change it", f"chown {os.geteuid()} {path}")
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        return None
     if stat.S_IMODE(found.st_mode) & forbidden:
         return InsecureFile(path, f"has mode {stat.S_IMODE(found.st_mode):04o}, open to others", f"chmod {mode} {path}")
     return None

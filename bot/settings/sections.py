@@ -21,21 +21,31 @@ from bot.settings.values import (
     AccountId,
     ApiUrl,
     ChannelAddress,
+    Cron,
+    Days,
+    DiscordApp,
+    DiscordId,
+    DiscordKey,
+    DiscordRole,
+    GatewayUrl,
+    Grantee,
     HostPattern,
     Listen,
+    NotEmpty,
     Origin,
     PositiveSeconds,
     PublicKeyText,
     Seconds,
     SlackApp,
     SlackChannelId,
+    SlackGroupId,
     SlackTeam,
     TimeZone,
     Uid,
     VariableName,
     Version,
 )
-from core.people import Account, Role
+from core.people import Account, Pings, Role
 from core.release.manifest import Name
 from core.stages import Stage
 
@@ -141,12 +151,22 @@ class Workflow(Section):
     """How long OMEGA is probed after a completion; 0 for not at all."""
     verification_ttl: PositiveSeconds = 86400.0
     """How long a passed verification is valid."""
+    reminder_after: Seconds = 14400.0
+    """When approvers whose vote is still missing are asked once more; 0 for never."""
+    escalate_after: Seconds = 0.0
+    """When the next group of escalate_to is asked for its votes, one after another; 0 for never."""
+    escalate_to: tuple[Name, ...] = ()
+    """The groups that are asked, in their order, like ["leads", "management"]."""
     own_push: bool = False
     """Whether people may approve what they pushed themselves."""
     quorum: Positive = 1
     """How many different people must approve."""
     quorum_by_component: dict[Name, Positive] = {}
     """Another quorum for single components, like { api = 2 }."""
+    groups: tuple[Name, ...] = ()
+    """Groups that must be among the votes, each by another person, like ["security", "ops"]."""
+    countersign_within: PositiveSeconds = 86400.0
+    """How long an emergency waits for another's countersignature before everyone on its routes is told again."""
     max_failed_mainframes: Positive = 1
     """A distribution with this many failed mainframes is held, and a person is asked."""
     max_active_per_person: Positive = 10
@@ -214,10 +234,14 @@ class AddedCheck(Section):
 
 
 class Component(Section):
-    """What one component must always pass."""
+    """What one component must always pass, and who must agree."""
 
     minimum_checks: tuple[Text, ...] = ("health",)
     """Checks that must apply and pass, whatever a release says: standard ones by key, added ones by name."""
+    quorum: Positive | None = Field(default=None, examples=[2])
+    """How many different people must approve it, where it is another number than [workflow] quorum."""
+    groups: tuple[Name, ...] | None = Field(default=None, examples=[["security", "ops"]])
+    """Groups that must be among its votes, where they are others than [workflow] groups."""
 
 
 class PersonSettings(Section):
@@ -237,12 +261,72 @@ class PersonSettings(Section):
     """The groups that they belong to."""
     time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
     """Their time zone, where it is another than [ashat] time_zone."""
+    pings: Pings = "direct"
+    """How they are told what they should do: direct, by a message to them alone; or thread, by name in the thread."""
     shared: bool = False
     """Whether several people use these accounts; a shared person cannot vote."""
 
     def accounts(self) -> tuple[Account, ...]:
         ids = {"shell": self.shell, "slack": self.slack, "discord": self.discord}
         return tuple(Account(platform, str(id_)) for platform, id_ in ids.items() if id_ is not None)
+
+
+class GrantSettings(Section):
+    """Roles for some components and servers, beside those that people hold everywhere."""
+
+    to: Annotated[tuple[Grantee, ...], NotEmpty] = Field(examples=[["alice", "@security"]])
+    """People by their key under [people], and groups: "@security"."""
+    roles: Annotated[tuple[Role, ...], NotEmpty] = Field(examples=[["approver"]])
+    """Of viewer, deployer, approver, admin; each includes viewer."""
+    components: tuple[Name, ...] = ()
+    """Only for these components."""
+    servers: tuple[Name, ...] = ()
+    """Only for what concerns these: "public", or a region of OMEGA."""
+
+
+class WindowSettings(Section):
+    """When production may change: a window that opens again and again, right across changes of the clocks."""
+
+    name: Name = Field(examples=["low-traffic"])
+    """What it is called: `deploy approve <id> --window low-traffic`."""
+    opens: Cron = Field(examples=["0 2 * * mon-fri"])
+    """When it opens, as a cron expression: minute, hour, day of the month, month, day of the week."""
+    lasts: PositiveSeconds = Field(examples=["3h"])
+    """How long it stays open."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Its time zone, where it is another than [ashat] time_zone."""
+    components: tuple[Name, ...] = ()
+    """The components that it is for; none named means all."""
+    required: bool = True
+    """Whether their production changes in such windows only; false: a window that approvers may choose."""
+
+
+class HolidaySettings(Section):
+    """Whole days on which production does not change."""
+
+    name: Text = Field(examples=["Christmas"])
+    """What it is called."""
+    days: Annotated[tuple[Days, ...], NotEmpty] = Field(examples=[["12-25", "2026-12-28/2027-01-02"]])
+    """Days of each year ("12-25"), of one year ("2026-12-24"), or from and to, with a slash between."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Its time zone, where it is another than [ashat] time_zone."""
+    components: tuple[Name, ...] = ()
+    """The components that it is for; none named means all."""
+
+
+class GroupSettings(Section):
+    """Whoever is in it on a platform has its roles besides their own; asked when it counts, and doubt gives nothing."""
+
+    roles: tuple[Role, ...] = ()
+    """The roles of its members, besides their own."""
+    slack: tuple[SlackGroupId, ...] = Field(default=(), examples=[["S0615G0KT"]])
+    """The ids of Slack's user groups whose members are in it."""
+    discord: tuple[DiscordRole, ...] = Field(default=(), examples=[["81384788765712384/165511591545143296"]])
+    """Discord's roles whose members are in it, each as guild id/role id."""
+
+    def places(self) -> frozenset[tuple[str, str]]:
+        """Platform, and the group's own id there."""
+        return frozenset((platform, id_) for platform in ("slack", "discord") for id_ in getattr(self, platform))
 
 
 class Roles(Section):
@@ -281,11 +365,38 @@ class Slack(Section):
     """Where Slack's Web API is: another one for GovSlack or a proxy."""
 
 
+class Discord(Section):
+    """Discord; switched on by its bot token. `ashat discord invite` prints the link to let it in; docs/discord.md."""
+
+    token_file: Path | None = Field(default=None, examples=["discord.token"])
+    """The file that holds the bot's token; instead of token_env."""
+    token_env: VariableName = "ASHAT_DISCORD_TOKEN"  # noqa: S105 - the name of a variable
+    """The environment variable that holds the bot's token."""
+    application: DiscordApp = ""
+    """The application's id; what is meant for another one is refused."""
+    guilds: tuple[DiscordId, ...] = ()
+    """The ids of the servers on which it may be used; the others are refused."""
+    home: DiscordId | None = Field(default=None, examples=["80351110224678912"])
+    """The id of the channel that gets the cards of what is begun in a direct message."""
+    channels: tuple[DiscordId, ...] = ()
+    """The ids of the other channels in which changes may be asked for."""
+    mode: Literal["gateway", "http"] = "gateway"
+    """Either gateway, which needs no public address; or http, at /discord/interactions of [http] listen."""
+    public_key: DiscordKey = ""
+    """The application's public key, for http: what is not signed with it is refused."""
+    api_url: ApiUrl = "https://discord.com/api/v10/"
+    """Where Discord's REST API is: another one for a proxy."""
+    gateway_url: GatewayUrl = "wss://gateway.discord.gg"
+    """Where Discord's gateway is: another one for a proxy."""
+
+
 class Http(Section):
-    """Where the bot itself listens for platforms that call it; only while one of them does."""
+    """Where the bot itself listens, while a platform calls it or `health` says so."""
 
     listen: Listen = "127.0.0.1:8080"
     """Host and port; put your TLS proxy before it."""
+    health: bool = False
+    """Whether it listens also where no platform calls it: /healthz says ok, /healthz/discord whether it is heard."""
 
 
 class RouteSettings(Section):
@@ -299,6 +410,15 @@ class RouteSettings(Section):
     """Only from when one of these stages is reached, like "deploying"."""
     servers: tuple[Name, ...] = ()
     """Only from when one of these is touched: "public", or a region of OMEGA."""
+
+
+class Proof(Section):
+    """What holds the journal against whoever has this machine: an anchor elsewhere. See docs/security.md."""
+
+    anchor_channel: ChannelAddress | None = Field(default=None, examples=["slack:C024BE7LT"])
+    """The channel that gets the hash of signed checkpoints, a line each; best one that the bot's admins cannot edit."""
+    anchor_every: PositiveSeconds = 3600.0
+    """The least time between two such lines; there are none while nothing happens."""
 
 
 class About(Section):

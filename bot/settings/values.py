@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pwd
 import re
+from datetime import UTC, date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from core.policy.calendar import cron_problem
+from core.release.manifest import ID_PATTERN
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[smhd])")
@@ -93,10 +97,38 @@ def _api_may_be_at(url: str) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
+def _gateway_may_be_at(url: str) -> str:
+    """The token goes there too, so it is wss off this machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username is not None:
+        raise ValueError('should be like "wss://gateway.discord.gg": ws or wss, a host, and no credentials')
+    if parts.scheme == "ws" and parts.hostname not in _LOOPBACK:
+        raise ValueError("should be wss: a token never crosses a plain connection to another host")
+    return url
+
+
 def _usable_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as the agent prints it")
     return text.lower()
+
+
+def _cron(text: str) -> str:
+    problem = cron_problem(text, datetime(2026, 1, 1, tzinfo=UTC))
+    if problem is not None:
+        raise ValueError(f'should be a cron expression, like "0 2 * * mon-fri" ({problem.lower()})')
+    return text
+
+
+def _days(text: str) -> str:
+    try:
+        for part in text.split("/"):
+            date.fromisoformat(part if len(part) > len("12-25") else f"2028-{part}")
+    except ValueError as error:
+        raise ValueError('should be like "12-25", "2026-12-24" or "2026-12-24/2027-01-02"') from error
+    if text.count("/") > 1 or len({len(part) for part in text.split("/")}) > 1:
+        raise ValueError('should be a day, or from and to in the same form, like "2026-12-24/2027-01-02"')
+    return text
 
 
 def _like(pattern: str, phrase: str) -> AfterValidator:
@@ -110,6 +142,13 @@ def _like(pattern: str, phrase: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
+    if not values:
+        raise ValueError("should name at least one")
+    return values
+
+
+NotEmpty = AfterValidator(_not_empty)
 Seconds = Annotated[float, BeforeValidator(to_seconds), Field(ge=0, allow_inf_nan=False)]
 """A duration that may be zero."""
 PositiveSeconds = Annotated[float, BeforeValidator(to_seconds), Field(gt=0, allow_inf_nan=False)]
@@ -119,9 +158,20 @@ Origin = Annotated[str, AfterValidator(_token_may_go_to)]
 ApiUrl = Annotated[str, AfterValidator(_api_may_be_at)]
 PublicKeyText = Annotated[str, AfterValidator(_usable_key)]
 AccountId = Annotated[str, _like(r"[A-Za-z0-9]{1,64}", "should be the platform's own id, letters and digits")]
+Cron = Annotated[str, AfterValidator(_cron)]
+Days = Annotated[str, AfterValidator(_days)]
+Grantee = Annotated[str, _like(rf"@?{ID_PATTERN}", 'should be a person\'s key under [people], or a group: "@security"')]
 SlackTeam = Annotated[str, _like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
 SlackApp = Annotated[str, _like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
 SlackChannelId = Annotated[str, _like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]
+DiscordId = Annotated[str, _like(r"\d{5,20}", "should be Discord's own id, of digits, in quotes")]
+DiscordApp = Annotated[str, _like(r"(\d{5,20})?", 'should be the application\'s id, like "80351110224678912"')]
+GatewayUrl = Annotated[str, AfterValidator(_gateway_may_be_at)]
+DiscordKey = Annotated[
+    str, _like(r"([0-9a-fA-F]{64})?", "should be the application's public key of 64 hexadecimal digits")
+]
+SlackGroupId = Annotated[str, _like(r"S[A-Z0-9]{2,}", 'should be a user group\'s id, like "S0615G0KT", not its name')]
+DiscordRole = Annotated[str, _like(r"\d{1,20}/\d{1,20}", "should be guild id/role id, both numbers")]
 ChannelAddress = Annotated[str, _like(r"[a-z]+:[^\s:]{1,80}", 'should be like "slack:C024BE7LR": platform and channel')]
 Listen = Annotated[
     str, _like(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}", 'should be host and port, like "127.0.0.1:8080"')

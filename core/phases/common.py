@@ -5,8 +5,22 @@ from __future__ import annotations
 from core import say
 from core.commands import Seen
 from core.facts import Facts, Refused
+from core.policy import Gate
 from core.stages import HELPS, Stage
 from core.state import Deployment
+
+_ENOUGH = 24
+"""Hexadecimal digits that tell a digest from every other."""
+
+
+def gate_line(gate: Gate, facts: Facts, zone: str) -> str:
+    """One unmet condition, when it is met by itself, and who can meet it before: `Needs … : Fri 18:00, or Eve Poe`."""
+    by_itself = [say.clock(gate.until, zone, facts.now)] if gate.until else []
+    who = say.listed([facts.name_of(person) for person in gate.who], "or")
+    how = f"{who} can: `{gate.how}`" if gate.how and gate.who else who
+    if not gate.who:
+        return f"Needs {gate.needs}: {by_itself[0] if by_itself else 'nobody'}"
+    return f"Needs {gate.needs}: {', or '.join((*by_itself, how))}"
 
 
 def does_not_fit(d: Deployment, facts: Facts, wanted: str) -> Refused:
@@ -47,10 +61,15 @@ def stale_click(d: Deployment, seen: Seen | None, facts: Facts) -> Refused | Non
     if seen is None:
         return None
     run = d.verification.run if d.verification else 0
-    if (seen.attempt, seen.digest, seen.run) == (d.attempt, d.digest or "", run):
+    if (seen.attempt, seen.run) == (d.attempt, run) and _same(seen.digest, d.digest or ""):
         return None
     return Refused(
         "stale_button",
         f"That card is old: {d.name} is now {d.stage.words}, run {run}. Nothing was changed. "
         f"`deploy status {d.name}` shows it as it is",
     )
+
+
+def _same(shown: str, digest: str) -> bool:
+    """A button may hold the beginning of a digest, where its platform has no room for all of it."""
+    return shown == digest or (len(shown) >= _ENOUGH and digest.startswith(shown))

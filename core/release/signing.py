@@ -5,17 +5,20 @@ securesystemslib is imported where it is used: it takes a tenth of a second, in 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner, Key
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.signer import CryptoSigner, Key, Signature
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -23,6 +26,15 @@ PREDICATES = "https://ashat.dev/attestation"
 """The namespace of our predicate types; the last part of each is `<name>/v1`."""
 
 Predicate = TypeVar("Predicate", bound=BaseModel)
+
+
+class Signs(Protocol):
+    """Whoever holds a private key: one key, or the newest of several."""
+
+    @property
+    def public_key(self) -> Key: ...
+
+    def sign(self, payload: bytes) -> Signature: ...
 
 
 class SignatureRefused(Exception):
@@ -49,9 +61,14 @@ def private_key(pem: bytes) -> Ed25519PrivateKey:
     return key
 
 
-def public_text(signer: CryptoSigner) -> str:
+def public_text(signer: Signs) -> str:
     """The public half as settings and wire carry it: 64 hexadecimal digits."""
     return str(signer.public_key.keyval["public"])
+
+
+def key_id(public: str) -> str:
+    """The name of a key in envelopes, DSSE's `keyid`: a SHA-256 over its public half and its type."""
+    return str(public_key(public).keyid)
 
 
 def public_key(text: str) -> Key:
@@ -69,8 +86,18 @@ def canonical(data: Any) -> bytes:
     return _canonical(data).encode()
 
 
-def sign(signer: CryptoSigner, name: str, subjects: dict[str, str], predicate: BaseModel) -> dict[str, Any]:
-    """A DSSE envelope as a JSON object: `predicate` of type `name` about `subjects` (name to SHA-256 digest, hex)."""
+def digest_of(envelope: Mapping[str, Any]) -> str:
+    """The SHA-256 by which an envelope is known."""
+    return hashlib.sha256(canonical(envelope)).hexdigest()
+
+
+def sign(
+    signer: Signs, name: str, subjects: dict[str, str], predicate: BaseModel, also: Sequence[Signs] = ()
+) -> dict[str, Any]:
+    """A DSSE envelope as a JSON object: `predicate` of type `name` about `subjects` (name to SHA-256 digest, hex).
+
+    `also` sign it too: whoever trusts any of the keys accepts it.
+    """
     from securesystemslib.dsse import Envelope
 
     statement = {
@@ -80,12 +107,21 @@ def sign(signer: CryptoSigner, name: str, subjects: dict[str, str], predicate: B
         "predicate": predicate.model_dump(mode="json"),
     }
     envelope = Envelope(canonical(statement), PAYLOAD_TYPE, {})
-    envelope.sign(signer)
+    for one in (signer, *also):
+        signature = one.sign(envelope.pae())
+        envelope.signatures[signature.keyid] = signature
     return dict(envelope.to_dict())
 
 
 def opened(envelope: dict[str, Any], keys: Sequence[Key], name: str, model: type[Predicate]) -> Predicate:
     """Verify first, parse after. Raises SignatureRefused: malformed, not by one of `keys`, or of another type."""
+    return verified(envelope, keys, name, model)[0]
+
+
+def verified(
+    envelope: dict[str, Any], keys: Sequence[Key], name: str, model: type[Predicate]
+) -> tuple[Predicate, frozenset[str]]:
+    """As `opened`, with the ids of the `keys` whose signature was found and is right; there is at least one."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import VerificationError
 
@@ -93,10 +129,36 @@ def opened(envelope: dict[str, Any], keys: Sequence[Key], name: str, model: type
         sealed = Envelope.from_dict(deepcopy(envelope))  # it takes the signatures out of what it is given
         if sealed.payload_type != PAYLOAD_TYPE:
             raise SignatureRefused(f"the payload is {sealed.payload_type}, expected {PAYLOAD_TYPE}")
-        sealed.verify(list(keys), 1)
+        by = _signed_by(sealed, keys)
         statement = json.loads(sealed.payload)
         if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != f"{PREDICATES}/{name}":
             raise SignatureRefused(f"the statement is {statement['predicateType']}, expected {PREDICATES}/{name}")
-        return model.model_validate(statement["predicate"])
+        return model.model_validate(statement["predicate"]), by
     except (AttributeError, KeyError, TypeError, ValueError, VerificationError, ValidationError) as error:
         raise SignatureRefused("the signature is missing, wrong, or by a key that is not trusted here") from error
+
+
+def _signed_by(sealed: Envelope, keys: Sequence[Key]) -> frozenset[str]:
+    """Raises VerificationError where it is none of them."""
+    from securesystemslib.exceptions import VerificationError
+
+    by = frozenset(key.keyid for key in keys if key.keyid in sealed.signatures and _is_by(sealed, key))
+    if not by:
+        raise VerificationError("by none of the keys")
+    return by
+
+
+def _is_by(sealed: Envelope, key: Key) -> bool:
+    from securesystemslib.exceptions import VerificationError
+
+    try:
+        sealed.verify([key], 1)
+    except VerificationError:
+        return False
+    return True
+
+
+def subjects_of(envelope: Mapping[str, Any]) -> dict[str, str]:
+    """Name to SHA-256 digest of what a verified envelope is about."""
+    statement = json.loads(b64decode(envelope["payload"]))
+    return {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}

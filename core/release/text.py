@@ -15,10 +15,11 @@ _TERMINAL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064"
-    "\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+    "\u2066-\u206f\u3164\ufdd0-\ufdef\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 """What shows nothing or reorders what is shown: control and bidirectional characters, invisible spaces and tags, halves
-of surrogate pairs. Joiners (U+200C, U+200D) stay: Persian, Hindi and emoji need them."""
+of surrogate pairs, and noncharacters, with which core.moments marks times. Joiners (U+200C, U+200D) stay: Persian,
+Hindi and emoji need them."""
 
 
 def visible(text: str) -> str:

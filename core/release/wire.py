@@ -141,6 +141,8 @@ class State(_Body):
     components: tuple[ComponentState, ...] = ()
     slots: tuple[SlotState, ...] = ()
     free_bytes: int
+    bot_keys: tuple[Digest, ...] = ()
+    """The public keys of bots whose signed releases this host takes; empty also where an older agent does not say."""
 
 
 # -- requests --------------------------------------------------------------------------------------------------------

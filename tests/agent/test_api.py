@@ -83,6 +83,7 @@ async def test_about_and_state_say_what_is_here(start_agent: StartAgent) -> None
     state = State.model_validate_json((await agent.client.get("/v1/state")).text)
     assert (state.url, state.components, state.slots) == (f"http://127.0.0.1:{agent.front_port}/", (), ())
     assert state.free_bytes > 0
+    assert state.bot_keys == (public_text(agent.signer),)
 
 
 def test_the_version_is_the_projects() -> None:

@@ -130,18 +130,18 @@ async def until_it_was_looked_around(agent: Agent) -> None:
 async def test_a_disk_that_fills_up_during_a_switch_leaves_the_old_release_and_is_named(disk: Disk) -> None:
     agent = Agent(disk.folder / "agent", process=True)
     one = product("one")
-    two = product("two", run='migrate = ["sh", "-c", "while test ! -e ../go; do sleep 0.05; done"]')
+    go = disk.folder / "go"  # not in the slot, which is cleared away where the switch fails
+    two = product("two", run=f'migrate = ["sh", "-c", "while test ! -e {go}; do sleep 0.05; done"]')
     try:
         await agent.start()
         await agent.runs(one, 1)
         await agent.desire(two, 2)
-        slot = agent.data / "slots/main@2"
 
         async def migrates() -> bool:
-            return (slot / "migrate/process.json").exists()
+            return (agent.data / "slots/main@2/migrate/process.json").exists()
 
         await until(migrates, "it migrates")
-        (slot / "go").touch()
+        go.touch()
         disk.fill(agent)
         assert (await agent.front.get("/")).text == "one"
         disk.clear(agent)

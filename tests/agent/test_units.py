@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.changes import Changes
+from agent.ownership import bound_socket
 from agent.processes.words import last_words
 from agent.settings import SettingsError, bot_token_hash, load_settings, parse_settings, split_address
 from agent.slots.crashes import Crashes
@@ -118,3 +120,10 @@ def test_an_agent_is_light_and_its_door_and_keeper_are_lighter() -> None:
         code = f"import sys, {module}; print([name for name in {banned} if name in sys.modules])"
         found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert found.stdout.strip() == "[]", module
+
+
+def test_an_answer_does_not_wait_for_the_caller_to_acknowledge_its_beginning() -> None:
+    with bound_socket("127.0.0.1:0") as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -200,14 +202,33 @@ def test_it_leaves_at_sigterm_and_comes_back(tmp_path: Path, home: Path) -> None
             assert not (tmp_path / "data" / "ashat.sock").exists()
 
 
+def exported(home: Path) -> None:
+    """While the bot runs; the file is private, is never written over, and proves itself by the public key alone."""
+    file, config = home / "journal.jsonl", ("--config", str(home / "config.toml"))
+    done = here("audit", "export", str(file), *config)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "the export is journaled" in done.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = here("audit", "export", str(file), *config)
+    assert (again.returncode, "exists already; choose another name" in again.stderr) == (1, True)
+    rows = [json.loads(line) for line in here("audit", "export", *config).stdout.splitlines()]
+    made = [row for row in rows if row.get("kind") == "Exported"]
+    assert [(row["chain"], row["by"], row["via"]) for row in made] == [("system", "me", "shell")] * 2
+    public = keys.known(home / "data" / "bot.key.pem")[-1].public
+    found = here("audit", "verify", str(file), "--key", public)
+    assert (found.returncode, "The journal is whole" in found.stdout) == (0, True), found.stderr
+    assert here("audit", "export", "--since", "soon", *config).returncode == 2
+
+
 def test_the_audit_counts_what_it_checked_and_names_a_changed_event(tmp_path: Path, home: Path) -> None:
     (tmp_path / "config.toml").write_text((home / "config.toml").read_text())
     keys.new(tmp_path / "data" / "bot.key.pem")
-    assert "There is no journal" in ashat("audit", "verify", cwd=tmp_path).stderr
+    assert "There is no journal" in here("audit", "verify", "--config", str(tmp_path / "config.toml")).stderr
     with running(tmp_path):
         refused = ashat("deploy", "configure", "public", "http://127.0.0.1:1", "Nobody", cwd=tmp_path)
         assert refused.returncode == 0, refused.stderr
-    whole = ashat("audit", "verify", cwd=tmp_path)
+        exported(tmp_path)
+    whole = here("audit", "verify", "--config", str(tmp_path / "config.toml"))
     assert whole.returncode == 0, whole.stderr
     assert "The journal is whole" in whole.stdout
     with closing(sqlite3.connect(tmp_path / "data" / "ashat.db")) as database:
@@ -216,6 +237,6 @@ def test_the_audit_counts_what_it_checked_and_names_a_changed_event(tmp_path: Pa
         changed = database.execute("UPDATE journal SET data = replace(data, 'Nobody', 'Somebody')").rowcount
         database.commit()
     assert changed >= 1
-    found = ashat("audit", "verify", cwd=tmp_path)
+    found = here("audit", "verify", "--config", str(tmp_path / "config.toml"))
     assert found.returncode == 1
     assert "system event" in found.stderr

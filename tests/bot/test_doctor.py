@@ -47,6 +47,7 @@ class Answering:
     skew: timedelta = timedelta(0)
     free_bytes: int = 50 * 1024**3
     garbage: bool = False
+    bot_keys: tuple[str, ...] = ()
     url: str = ""
     asked: list[str] = field(default_factory=list)
 
@@ -62,7 +63,9 @@ class Answering:
                 "now": datetime.now(UTC) + self.skew,
             }
         )
-        return State(about=about, url=None, free_bytes=self.free_bytes).model_dump_json().encode()
+        return (
+            State(about=about, url=None, free_bytes=self.free_bytes, bot_keys=self.bot_keys).model_dump_json().encode()
+        )
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -100,8 +103,10 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Answering]:
 
 
 @pytest.fixture
-def agent() -> Iterator[Answering]:
-    yield from serve()
+def agent(place: Place) -> Iterator[Answering]:
+    for answering in serve():
+        answering.bot_keys = (place.newest,)
+        yield answering
 
 
 @dataclass
@@ -109,6 +114,14 @@ class Place:
     """A working installation in a folder: tests break one thing of it, and see what is said."""
 
     folder: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "data" / "bot.key.pem"
+
+    @property
+    def newest(self) -> str:
+        return keys.known(self.key_file)[-1].public
 
     @property
     def config(self) -> Path:
@@ -143,7 +156,7 @@ def at(url: str, role: Any = "public") -> Server:
 
 async def examine(settings: Settings, *servers: Server, config: Path | None = None) -> list[Finding]:
     agents = HttpAgents(
-        {each.origin: Credential(token_of(each).get_secret_value(), each.public_key) for each in settings.agents},
+        {each.origin: Credential(token_of(each), each.public_key) for each in settings.agents},
         signer_from_pem(new_key()),
         MemoryStore(),
         Guard(settings.servers.allows),
@@ -274,6 +287,50 @@ async def test_a_server_with_another_key_is_not_trusted(place: Place, agent: Ans
     other, same = (replace(at(agent.url), public_key=key) for key in ("cd" * 32, KEY))
     assert any("expected cdcdcdcdcdcd" in each for each in wrong(await examine(settings, other)))
     assert not any("key is" in each for each in wrong(await examine(settings, same)))
+
+
+async def test_keys_are_told_with_their_age_and_whether_servers_know_them(place: Place, agent: Answering) -> None:
+    settings = place.settings(agent.url)
+
+    async def about_keys() -> list[str]:
+        found = await examine(settings, at(agent.url))
+        return [str(each) for each in found if each.what.startswith(("Key: ", "Staging: it "))]
+
+    old = keys.known(place.key_file)[0]
+    assert await about_keys() == [
+        f"ok    Key: the bot signs with {old.short}, which is 0 days old ({place.key_file}).",
+        f"ok    Staging: it knows the bot's newest key, {old.short}.",
+    ]
+    now = datetime.now(UTC)
+    keys.rotate(place.key_file, now)
+    new = keys.known(place.key_file)[1]
+    told = await about_keys()
+    assert told[1] == f"ok    Key: {old.short} signs releases besides the newest, since 0 days."
+    assert told[2] == (
+        f"warn  Staging: it does not know the bot's newest key, {new.short}. "
+        f'Mend: add "{new.public}" to [trust] bot_keys of its agent, and restart that'
+    )
+    keys.retire(place.key_file, old.short, now)
+    told = await about_keys()
+    assert told[1].startswith(f"ok    Key: {old.short} is retired since ")
+    assert told[2].startswith("fail  Staging: it knows none of the bot's keys, so it does nothing that the bot asks.")
+    assert told[3].startswith(f"warn  Staging: it still trusts {old.short}, which is retired. Mend: take ")
+    agent.bot_keys = ()
+    assert (await about_keys())[2] == ("warn  Staging: it does not say which keys it trusts. Mend: update its agent")
+
+
+def test_an_old_key_and_a_forgotten_rotation_are_said(place: Place) -> None:
+    place.key_file.unlink()
+    (place.key_file.with_name("bot.key.register.json")).unlink()
+    now = datetime.now(UTC)
+    keys.new(place.key_file, now - timedelta(days=800))
+    assert "which is 800 days old" in wrong(local_findings(place.settings()))[0]
+    keys.rotate(place.key_file, now - timedelta(days=40))
+    found = wrong(local_findings(place.settings()))
+    assert len(found) == 1
+    assert "signs releases besides the newest, since 40 days. Mend: once every agent knows the newest:" in found[0]
+    keys.private_halves(place.key_file)[0].unlink()
+    assert "the private half of" in wrong(local_findings(place.settings()))[0]
 
 
 async def test_a_token_that_the_server_does_not_know_is_said(place: Place, agent: Answering) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 import structlog
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from bot import logs
 
@@ -32,7 +32,7 @@ def _restored() -> Iterator[None]:
     """Logging is the process's own: leave it as it was found."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs._CHATTY}
+    levels = {name: logging.getLogger(name).level for name in (*logs._CHATTY, *logs._TELLTALE)}
     yield
     root.handlers, root.level = handlers, level
     for name, each in levels.items():
@@ -80,6 +80,14 @@ def test_lines_within_a_deployment_carry_it() -> None:
     assert "deployment" not in third
 
 
+def test_what_discords_library_says_of_its_requests_is_never_logged() -> None:
+    """Their addresses hold the tokens of interactions."""
+    stream, _ = start("json", "debug")
+    logging.getLogger("discord.http").warning("We are being rate limited. POST /webhooks/1/aW50secret")
+    logging.getLogger("discord.gateway").debug("event %s", {"token": "aW50secret"})
+    assert stream.getvalue() == ""
+
+
 def test_what_is_below_the_level_is_not_logged_and_chatty_libraries_are_quiet() -> None:
     stream, log = start("json", "info")
     log.debug("fine")
@@ -95,6 +103,8 @@ def test_what_is_below_the_level_is_not_logged_and_chatty_libraries_are_quiet() 
     [
         {"given": SecretStr(SECRET)},
         {"given": SecretBytes(SECRET.encode())},
+        {"given": Secret[str](SECRET)},
+        {"given": {SecretStr(SECRET): {SecretStr(SECRET)}}},
         {"given": [{"deep": (SecretStr(SECRET),)}]},
         {"given": Model(token=SecretStr(SECRET))},
         {"given": Held(SECRET)},

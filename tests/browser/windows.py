@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
-CHROMIUM = Path("/usr/bin/chromium")
-"""Of Debian's package `chromium`; tests never download a browser."""
+CHROMIUM = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
+"""Of Debian's packages of these names, the first that is there: the shell is the same Chromium without what only a
+screen needs, and takes two fifths of the time. Tests never download a browser."""
 _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -37,9 +38,12 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 def _found() -> Path:
-    if not CHROMIUM.exists():
-        raise FileNotFoundError(f"{CHROMIUM} is missing: apt-get install -y chromium fonts-noto-color-emoji")
-    return CHROMIUM
+    found = next((path for path in CHROMIUM if path.exists()), None)
+    if found is None:
+        raise FileNotFoundError(
+            f"{CHROMIUM[0]} is missing: apt-get install -y chromium-headless-shell fonts-noto-color-emoji"
+        )
+    return found
 
 
 class Window:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import httpx
+from pydantic import SecretStr
 from securesystemslib.signer import CryptoSigner
 
 from adapters.artifacts.content import ContentStore
@@ -145,7 +146,9 @@ class Processes:
 class RealWorld:
     def __init__(self, processes: Processes, folder: Path) -> None:
         self._store = ContentStore(folder)
-        credentials = {url: Credential(processes.token) for url in (processes.public_url, processes.omega_url)}
+        credentials = {
+            url: Credential(SecretStr(processes.token)) for url in (processes.public_url, processes.omega_url)
+        }
         guard = Guard({"127.0.0.1"}.__contains__)
         self.agents: Agents = HttpAgents(credentials, processes.signer, self._store, guard)
         self.public = _server("public", processes.public_url, processes.public_key)

@@ -1,26 +1,34 @@
-"""What every Channel keeps: the twin in memory, the terminal, the playground, and the demo's two windows."""
+"""What every Channel keeps: the twin in memory, terminal, playground, the demo's two windows, and Discord."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 
-from adapters.channels.memory import MemoryChannel
+from adapters.channels.memory import MemoryChannel, Message
+from adapters.discord.platform import DiscordPlatform
 from adapters.playground.drawing import message_json
 from adapters.playground.room import Room as BrowserRoom
 from adapters.terminal import Screen, Terminal
+from core import say
 from core.cards import Bar, Button, Card
 from core.people import Account, Person
 from core.ports import Channel, ChannelDown, ChannelGone, Form
 from demo.windows import Windows
+from tests.adapters.discord.world import setup_of
 from tests.contract.store.samples import StoppedClock
+from tests.discord.peer.discord import Discord
 
-ANN = Person("ann", "Ann Ng", frozenset({"viewer"}), accounts=(Account("chat", "U1"),))
+ANN = Person(
+    "ann", "Ann Ng", frozenset({"viewer"}), accounts=(Account("chat", "U1"), Account("discord", "300000000000000001"))
+)
 PLANNED = Card(
     "📋 Planned: v1", ("Fixes the login", Bar(3, 6, "3 of 6", "done")), (Button("Cancel", "cancel v1"),),
     "moving", "v1 is planned",
@@ -37,11 +45,17 @@ class Room:
     words: Callable[[], str]
 
 
+def pinged(message: Message) -> str:
+    return " ".join(ANN.name for one in message.mentions if one == ANN.id)
+
+
 def memory() -> Room:
     chat = MemoryChannel("chat")
 
     def words() -> str:
-        return "\n".join([*(shown.text for shown in chat.cards), *(message.text for message in chat.messages)])
+        return "\n".join(
+            [*(shown.text for shown in chat.cards), *(f"{message.text} {pinged(message)}" for message in chat.messages)]
+        )
 
     return Room(chat, "chat:main", words)
 
@@ -72,10 +86,33 @@ def _browser(here: str) -> Room:
     return Room(shown, here, words)
 
 
-@pytest.fixture(params=[memory, terminal, playground, windows])
-def room(request: pytest.FixtureRequest) -> Room:
-    made: Room = request.param()
-    return made
+@asynccontextmanager
+async def discord() -> AsyncIterator[Room]:
+    """Over real sockets."""
+    clock = StoppedClock()
+    async with Discord(now=lambda: clock.now().timestamp()) as peer:
+        platform = DiscordPlatform(setup_of(peer), clock)
+        peer.alice.account.real_name = ANN.name
+
+        def words() -> str:
+            """As Discord shows it: people by their names, times in the reader's zone, here UTC."""
+            text = "\n".join(message.text for message in peer.state.messages.values())
+            text = re.sub(r"<@(\d+)>", lambda found: f"@{peer.state.accounts[found[1]].real_name}", text)
+            text = re.sub(r"<t:(\d+):\w>", lambda found: f"{datetime.fromtimestamp(int(found[1]), UTC):%H:%M}", text)
+            return text.replace("\\", "")
+
+        yield Room(platform.channel, f"discord:{peer.room('#deployments').id}", words)
+        await platform.close()
+
+
+@pytest.fixture(params=[memory, terminal, playground, windows, discord])
+async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
+    made = request.param()
+    if isinstance(made, Room):
+        yield made
+    else:
+        async with made as entered:
+            yield entered
 
 
 async def test_its_addresses_begin_with_its_platform(room: Room) -> None:
@@ -120,6 +157,24 @@ async def test_every_kind_of_message_is_said_in_full(room: Room) -> None:
     for fact in ("Ann configured Public", "at http://127.0.0.1:1", "Bo approved", "OMEGA eu", "Held", "disk full",
                  "Counted, 1 of 2", "run 1", "v1 waits for you", "deploy approve v1"):  # fmt: skip
         assert fact in room.words()
+
+
+async def test_whom_a_reply_is_for_is_named(room: Room) -> None:
+    reference = await room.channel.post_card(room.here, PLANNED, "n1")
+    card = Card("v1 waits for your approval", ("OMEGA eu",))
+    await room.channel.reply(room.here, reference, card, "n2", broadcast=False, mentions=[ANN])
+    assert "Ann Ng" in room.words()
+    assert "v1 waits for your approval" in room.words()
+
+
+async def test_moments_are_told_in_words_at_least(room: Room) -> None:
+    at = datetime(2026, 3, 2, 14, 9, tzinfo=UTC)
+    card = Card("v1", (f"valid until {say.clock(at, 'UTC', at)}", Bar(1, 2, f"since {say.clock(at, 'UTC', at)}")))
+    reference = await room.channel.post_card(room.here, card, "n1")
+    await room.channel.direct(ANN, card, "n2")
+    await room.channel.edit_card(room.here, reference, replace(card, lines=(*card.lines, "more")))
+    assert "14:09" in room.words()
+    assert not re.search("[\ufdd0-\ufdef]", room.words())
 
 
 async def test_what_is_asked_names_everything_that_is_wanted(room: Room) -> None:

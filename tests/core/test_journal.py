@@ -139,15 +139,16 @@ async def test_a_whole_journal_has_no_fault() -> None:
 async def test_a_chain_that_is_cut_at_its_end_is_missed() -> None:
     journal = await Journal().opened()
     del journal.store._chains["v1#1"][2:]
-    assert await journal.faults() == ["v1#1 event 3 was signed in a checkpoint, and is gone"]
+    assert await journal.faults() == [
+        "v1#1 event 3 is missing: the chain ends at event 2, and it was signed in checkpoint 1"
+    ]
 
 
 async def test_a_deployment_that_vanished_is_missed() -> None:
     journal = await Journal().opened()
     del journal.store._chains["v2#1"]
     assert await journal.faults() == [
-        "deployment v2#1 was opened, and its journal is gone",
-        "v2#1 event 3 was signed in a checkpoint, and is gone",
+        "v2#1 event 1 is missing: nothing of the chain is there, and event 3 was signed in checkpoint 1",
     ]
 
 
@@ -158,7 +159,7 @@ async def test_a_chain_that_was_written_anew_is_noticed() -> None:
     assert await journal.faults() == []  # the very same events again are the same chain
     del journal.store._chains["v1#1"]
     await journal.store.commit(Change(entries=tuple(draft("v1#1", number) for number in (7, 8, 9))))
-    assert await journal.faults() == ["v1#1 event 3 is not the one that was signed in a checkpoint"]
+    assert await journal.faults() == ["v1#1 one of the events 1 to 3 is not the one that was signed in checkpoint 1"]
 
 
 async def test_checkpoints_are_a_chain_too() -> None:

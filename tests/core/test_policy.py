@@ -125,8 +125,8 @@ def test_every_unmet_condition_is_listed() -> None:
 
 def test_who_can_approve_leaves_out_who_has_voted_and_who_cannot() -> None:
     making = in_stage("awaiting_approval")
-    assert approvers(making.deployment, EVERYBODY, POLICY) == [BO, CY]
-    assert approvers(making.vote(BO).deployment, EVERYBODY, POLICY) == [CY]
+    assert approvers(making.deployment, making.facts()) == [BO, CY]
+    assert approvers(making.vote(BO).deployment, making.facts()) == [CY]
     assert names([BO, CY, DI]) == "Bo Li, Cy Roe or Di Fox"
     assert names([]) == "nobody"
 
@@ -135,7 +135,7 @@ def test_gates_name_everything_that_is_between_it_and_production() -> None:
     making = without_omega(in_stage("awaiting_approval"))
     making.lane = replace(making.lane, holder="v9#1")
     late = making.facts().now + timedelta(days=2)
-    found = gates(making.deployment, making.lane, (), making.servers, EVERYBODY, POLICY, late)
+    found = gates(making.deployment, replace(making.facts(), now=late))
     assert [(gate.kind, gate.needs, gate.who) for gate in found] == [
         ("omega", "OMEGA Server not configured", ("eve",)),
         ("expired", "a verdict that is still valid", ()),
@@ -147,7 +147,11 @@ def test_gates_name_everything_that_is_between_it_and_production() -> None:
 # -- clicks and verdicts that are old ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seen", [c.Seen(1, DIGEST, 0), c.Seen(2, DIGEST, 1), c.Seen(1, "00" * 32, 1)])
+@pytest.mark.parametrize(
+    "seen",
+    [c.Seen(1, DIGEST, 0), c.Seen(2, DIGEST, 1), c.Seen(1, "00" * 32, 1), c.Seen(1, "00" * 12, 1),
+     c.Seen(1, DIGEST[:23], 1), c.Seen(1, "", 1)],
+)  # fmt: skip
 def test_a_click_on_an_old_card_changes_nothing(seen: c.Seen) -> None:
     line = outcome(decide(c.Approve("v1", seen), in_stage("awaiting_approval").facts(BO)))
     assert line == (
@@ -156,8 +160,10 @@ def test_a_click_on_an_old_card_changes_nothing(seen: c.Seen) -> None:
     )
 
 
-def test_a_click_on_the_card_as_it_is_counts() -> None:
-    verdict = decide(c.Approve("v1", c.Seen(1, DIGEST, 1)), in_stage("awaiting_approval").facts(BO))
+@pytest.mark.parametrize("digest", [DIGEST, DIGEST[:24]])
+def test_a_click_on_the_card_as_it_is_counts(digest: str) -> None:
+    """A button that has no room for the whole digest holds its beginning."""
+    verdict = decide(c.Approve("v1", c.Seen(1, digest, 1)), in_stage("awaiting_approval").facts(BO))
     assert isinstance(verdict, Decided)
     assert kinds(verdict.events) == ["Voted"]
 
@@ -339,7 +345,7 @@ def test_the_vote_of_the_pusher_stops_counting_with_the_setting_that_allowed_it(
     facts = making.facts()
 
     def counted(policy: Policy) -> tuple[str, ...]:
-        return votes_that_count(making.deployment, making.lane, (), facts.regions, EVERYBODY, policy)
+        return votes_that_count(making.deployment, replace(facts, policy=policy))
 
     assert counted(replace(POLICY, own_push=True)) == ("alice", "bo")
     assert counted(POLICY) == ("bo",)

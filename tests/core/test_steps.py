@@ -10,6 +10,7 @@ import pytest
 
 from core import events as e
 from core import steps as s
+from core.attestation import Attestation
 from core.facts import (
     ArtifactCopied,
     BaselineRuns,
@@ -23,6 +24,7 @@ from core.facts import (
     RegionHealthy,
     SlotGone,
     SlotHealthy,
+    StatementSigned,
     StepFailed,
     VotesStale,
 )
@@ -38,7 +40,7 @@ from core.release.wire import (
 )
 from core.stages import Stage
 from core.state import PUBLIC
-from core.workflow import due
+from core.workflow import conclude, due
 from tests.core.support.making import DIGEST, OLD, Making, in_stage, made
 from tests.core.support.team import BO, OMEGA_EU, OMEGA_US, POLICY, PUBLIC_SERVER, START
 
@@ -363,6 +365,26 @@ def test_a_slot_that_is_left_over_is_withdrawn(stage: str) -> None:
     assert step(gone) == s.Wait(None)
 
 
+def test_after_completion_the_statement_is_signed_first_with_the_facts_of_the_completion() -> None:
+    making = Making().distributing().fleet(m1="healthy", m2="asleep").then(e.Completed(START))
+    effect = step(making)
+    assert isinstance(effect, s.Attest)
+    said = Attestation.model_validate(effect.unattested)
+    assert (said.digest, said.generation, said.completed_at) == (DIGEST, 7, making.deployment.stage_since)
+    assert [check.result for check in said.verification.checks] == ["passed"] * 3
+    assert [vote.person for vote in said.votes] == [vote.person for vote in making.deployment.votes] != []
+    assert [(row.region, row.receipts, row.mainframes) for row in said.regions] == [
+        ("eu", 1, {"asleep": 1, "healthy": 1})
+    ]
+    rolled = making.rolling_back().rolled_back()
+    assert step(rolled) == effect, "a rollback in between changes nothing of what is stated"
+    signed = StatementSigned({"payload": ""}, "cd" * 32, "key")
+    assert step(making, s.Observed(statement=signed)) == signed
+    (event,) = conclude(signed, rolled.facts())
+    assert event == e.Attested("cd" * 32, "key", {"payload": ""})
+    assert conclude(signed, rolled.then(event).facts()) == ()
+
+
 def test_after_completion_the_baseline_follows_then_the_slot_goes() -> None:
     completed = in_stage("completed")
     assert step(completed) == s.Look(PUBLIC)
@@ -448,5 +470,5 @@ def test_where_there_is_work_there_is_a_step(stage: str) -> None:
     making = in_stage(stage)
     facts: Facts = replace(making.facts(), now=making.now - timedelta(minutes=1))
     waits = s.next_step(making.deployment, s.Observed(), facts, POLL) == s.Wait(None)
-    assert s.has_work(making.deployment, facts.now) == (not waits)
+    assert s.has_work(making.deployment, facts.now, POLICY) == (not waits)
     assert making.deployment.stage in Stage

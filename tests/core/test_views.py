@@ -18,10 +18,10 @@ from core.facts import Facts
 from core.journal import GENESIS, Draft, Entry, seal
 from core.release.wire import About, ComponentState, MainframeReport, Registered, State
 from core.stages import Stage, legal
-from core.state import Lane, ManifestFacts
+from core.state import Lane, ManifestFacts, ReleaseRef
 from core.views import answers
 from core.views.answers import AlphaSeen, ServerSeen
-from core.views.deployment import Progress, deployment_card
+from core.views.deployment import Progress, buttons, deployment_card
 from tests.core.support.making import DIGEST, MAKERS, OLD, Making, in_stage
 from tests.core.support.team import (
     ALICE,
@@ -71,7 +71,7 @@ def test_the_first_three_lines_stay_and_nothing_is_too_long(stage: str) -> None:
     card = card_of(making)
     assert making.deployment.name in card.title
     assert card.lines[0] == "Security fixes"
-    assert str(card.lines[1]).startswith("Alice Ng, 14:00, sha256 ")
+    assert plain.lines(card)[2].startswith("Alice Ng, 14:00, sha256 ")
     assert card.summary.startswith(card.title)
     assert all(len(line) <= LONGEST for line in plain.lines(card))
     assert len(card.lines) <= 20
@@ -89,6 +89,21 @@ def test_buttons_are_legal_now_and_bound_to_what_the_card_shows(stage: str) -> N
             assert button.seen == c.Seen(1, d.digest or "", run)
     consequences = {"Approve", "Cancel"}
     assert all(button.confirm for button in card_of(making).buttons if button.label in consequences)
+
+
+@pytest.mark.parametrize(
+    ("stage", "before", "says"),
+    [
+        ("completed", OLD, "OMEGA eu returns to v0. Mainframes follow."),
+        ("completed", None, "main goes offline on OMEGA eu, where nothing of it ran before. Mainframes follow."),
+        ("failed in verifying", OLD, "v1 leaves Public; nothing was pushed to OMEGA."),
+    ],
+)
+def test_a_rollback_says_before_what_it_does(stage: str, before: ReleaseRef | None, says: str) -> None:
+    d = in_stage(stage).deployment
+    placements = tuple(replace(place, replaced=before) for place in d.placements)
+    (back,) = (one for one in buttons(replace(d, placements=placements)) if one.label == "Rollback")
+    assert back.confirm == says
 
 
 def test_an_upload_shows_numbers_before_the_bar() -> None:
@@ -199,8 +214,8 @@ def entries(making: Making) -> list[Entry]:
 @pytest.mark.parametrize("stage", MAKERS)
 def test_show_has_a_line_in_words_for_every_event(stage: str) -> None:
     making = in_stage(stage)
-    shown = answers.timeline(making.deployment, entries(making), making.facts(), "UTC").lines
-    rows = [str(line) for line in shown if str(line).startswith("14:00 Alice Ng (console): ")]
+    shown = answers.timeline(making.deployment, entries(making), making.facts(), "UTC")
+    rows = [line for line in plain.lines(shown) if line.startswith("14:00 Alice Ng (console): ")]
     assert len(rows) == len(making.events)
     assert not [row for row in rows if re.search(r"None|[a-z][A-Z]|\{", row.partition("(console): ")[2])]
     assert all(len(row) <= LONGEST for row in rows)

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,9 @@ class Paper:
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         self._write("post", card, nonce)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         self._write("reply", card, nonce)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
@@ -76,9 +79,7 @@ class Paper:
 async def serve(settings: Settings) -> None:
     clock, artifacts = wiring.SystemClock(), wiring.artifacts_of(settings)
     signer = keys.load(settings.ashat.key_file)
-    credentials = {
-        agent.origin: Credential(token_of(agent).get_secret_value(), agent.public_key) for agent in settings.agents
-    }
+    credentials = {agent.origin: Credential(token_of(agent), agent.public_key) for agent in settings.agents}
     paper = Paper(settings.ashat.data / PAPER)
     with wiring.claimed(settings):
         parts = Parts(

@@ -17,7 +17,7 @@ import httpx
 
 from adapters.shell.client import NoBot, ask
 from adapters.shell.wire import Answer
-from demo.servers import Server, _await_answer, _end, launch, prepared, settle
+from demo.servers import Server, _end, _started, prepared, settle
 from tests.contract.updates import product, tar_gz
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,7 +139,19 @@ class Fleet:
         return str(self._rows("SELECT stage FROM deployment WHERE id = ?", id_)[0][0])
 
     def reaches(self, id_: str, stage: str) -> None:
-        until(lambda: self.stage(id_) == stage, f"{id_} is {stage}")
+        """Wait until it is there. Raises AssertionError, with what the bot had to say, where it is not, or failed."""
+
+        def is_there() -> bool:
+            now = self.stage(id_)
+            assert now == stage or now not in ("failed", "rollback_failed"), f"{id_} {now}"
+            return now == stage
+
+        try:
+            until(is_there, f"{id_} is {stage}")
+        except AssertionError as error:
+            happened = f"{self.stage(id_)} after {self.journal(id_)}"
+            log = (self.data / "bot.log").read_text()[-4000:]
+            raise AssertionError(f"{error}; it is {happened}, and the bot's log ends with\n{log}") from error
 
     def journal(self, id_: str) -> list[str]:
         """The kinds of its events, in order."""
@@ -157,18 +169,16 @@ class Fleet:
 @contextmanager
 def fleet(data: Path) -> Iterator[Fleet]:
     """All of it; nothing is left running, whatever happens."""
-    with prepared(data, keep=False) as mark:
+    with prepared(data, keep=False) as mark:  # their ports stay theirs until they listen
         places = [place for place in settle(data, mark) if place.part.name in SERVERS]
-    (data / "alpha").mkdir()
-    config = CONFIG.format(uid=os.getuid()) + UNCHECKED
-    for place in places[:2]:
-        config += AGENT.format(url=place.url, token=place.token_file, key=place.public_key)
-    (data / "config.toml").write_text(config)
-    made = Fleet(data, {place.part.name: launch(place) for place in places}, _driver(data))
+        (data / "alpha").mkdir()
+        config = CONFIG.format(uid=os.getuid()) + UNCHECKED
+        for place in places[:2]:
+            config += AGENT.format(url=place.url, token=place.token_file, key=place.public_key)
+        (data / "config.toml").write_text(config)
+        servers = _started(places)
+    made = Fleet(data, servers, _driver(data))
     try:
-        with httpx.Client(timeout=5.0, trust_env=False) as client:
-            for server in made.servers.values():
-                _await_answer(client, server, time.monotonic() + PATIENCE)
         yield made
     finally:
         if made.bot is not None:

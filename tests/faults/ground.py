@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,8 +149,9 @@ def _effect(line: dict[str, object]) -> tuple[str, ...] | None:
 @asynccontextmanager
 async def ground(data: Path, rule: Rule = lambda _place, _label: None) -> AsyncIterator[Ground]:
     """All of it, with `rule` on the mainframes' ways to OMEGA; nothing is left running, whatever happens."""
-    with prepared(data, keep=False) as mark:
-        places = {place.part.name: place for place in settle(data, mark) if place.part.name in SERVERS}
+    held = ExitStack()  # their ports, until they listen
+    mark = held.enter_context(prepared(data, keep=False))
+    places = {place.part.name: place for place in settle(data, mark) if place.part.name in SERVERS}
     omega = places["omega"]
     async with (
         proxied([(name, omega.url) for name in ("m1", "m2")], rule) as uplinks,
@@ -161,10 +162,11 @@ async def ground(data: Path, rule: Rule = lambda _place, _label: None) -> AsyncI
             settings.write_text(settings.read_text().replace(omega.url, proxy.url))
         made = Ground(data, places, http, uplinks)
         try:
-            for name in SERVERS:
-                made.launch(name)
-            for name in SERVERS:
-                await made.answers(name)
+            with held:
+                for name in SERVERS:
+                    made.launch(name)
+                for name in SERVERS:
+                    await made.answers(name)
             yield made
         finally:
             await made.end()

@@ -9,9 +9,12 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import SecretStr
 
 from adapters.artifacts.content import ContentStore
 from adapters.artifacts.folder import FolderSource
@@ -56,7 +59,9 @@ class Paper:
     async def post(self, channel: str, card: Card, nonce: str) -> None:
         self._write("post", channel, card, nonce)
 
-    async def reply(self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool) -> None:
+    async def reply(
+        self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
+    ) -> None:
         self._write("reply", channel, card, nonce)
 
     async def whisper(self, channel: str, person: Person, card: Card, nonce: str) -> None:
@@ -74,7 +79,7 @@ async def build(given: dict[str, Any]) -> App:
     settings = Settings.model_validate({"ashat": ashat, "workflow": {"poll_seconds": 0.2}})
     clock, artifacts = SystemClock(), ContentStore(Path(given["artifacts"]))
     signer = keys.load(Path(given["key_file"]))
-    credentials = {url: Credential(given["token"]) for url in given["agents"]}
+    credentials = {url: Credential(SecretStr(given["token"])) for url in given["agents"]}
     parts = Parts(
         store=await SqlStore.open(given["database_url"], clock),
         people=SettingsPeople(TEAM),

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
+from pydantic import SecretStr
+
 from adapters.slack.ingress import PATH
 from adapters.slack.platform import SlackPlatform
 from adapters.slack.setup import Setup
@@ -56,7 +58,8 @@ class SlackWorld(World):
     def make_app(self) -> App:
         secrets = self.slack.installation
         setup = Setup(
-            bot_token=secrets.bot_token, app_token=secrets.app_token, signing_secret=secrets.signing_secret, team=TEAM,
+            bot_token=SecretStr(secrets.bot_token), app_token=SecretStr(secrets.app_token),
+            signing_secret=SecretStr(secrets.signing_secret), team=TEAM,
             app=APP, home="C0DEPLOY", channels=_LISTED, mode=self.mode, api_url=self.slack.api_url,
         )  # fmt: skip
         self.platform = platform = SlackPlatform(setup, self.clock, lambda host: host == "127.0.0.1")
@@ -66,7 +69,7 @@ class SlackWorld(World):
             artifacts=self.artifacts, agents=self.agents, channels={"slack": platform.channel}, signer=self.signer,
         )  # fmt: skip
         app = App(parts, self.settings, edit_gap=self._edit_gap, kicks=self._kicks)
-        ingress = platform.open(app.door, parts.people, Audience(app))
+        ingress = platform.open(app.door, Audience(app))
         app.attach(platform)
         if ingress is not None:
             self.web = Web("127.0.0.1:0", {PATH: ingress})
@@ -82,8 +85,7 @@ class SlackWorld(World):
 
     async def is_killed(self) -> None:
         """As `kill -9` ends it: answers, connections and the address it listened on are gone at once."""
-        for task in self.platform._tasks._running:
-            task.cancel()
+        self.platform._tasks.abandon()
         await self.crash()
         await self.platform.stop()
         await self.platform.close()
@@ -94,7 +96,7 @@ class SlackWorld(World):
     async def is_still(self) -> None:
         for _ in range(_SPINS):
             await asyncio.sleep(self._nap)
-            if self.app.reconciler.idle and self.app.notifier.idle and not self.platform._tasks._running:
+            if self.app.reconciler.idle and self.app.notifier.idle and self.platform.idle:
                 return
         raise AssertionError("the bot works without end")
 

@@ -5,7 +5,12 @@ import { ask } from "/dialogs.js";
 import { announce, exchange, link, make, worded } from "/dom.js";
 
 const CELLS = 10;
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const clocks = {
+  time: new Intl.DateTimeFormat(undefined, time),
+  day: new Intl.DateTimeFormat(undefined, { weekday: "short", ...time }),
+  date: new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", ...time }),
+};
 
 function bar(line) {
   const full = Math.round(line.cells * CELLS);
@@ -28,12 +33,16 @@ function bar(line) {
 function drawn(line) {
   if ("share" in line) return bar(line);
   if (line.link) return make("p", {}, `${line.text} `, link(line.link, line.link));
-  return make("p", {}, worded(line.text));
+  return make("p", {}, line.parts ? line.parts.map(said) : worded(line.text));
 }
 
-function stamp(at) {
+function said(part) {
+  return typeof part === "string" ? worded(part) : stamp(part.at, clocks[part.style]);
+}
+
+function stamp(at, hands = clocks.time) {
   const when = new Date(at);
-  return make("time", { datetime: at, title: when.toLocaleString() }, clock.format(when));
+  return make("time", { datetime: at, title: when.toLocaleString() }, hands.format(when));
 }
 
 export class Messages {

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from securesystemslib.signer import CryptoSigner
 
 from adapters.artifacts.content import ContentStore
@@ -51,7 +52,7 @@ async def make(store: ContentStore) -> AsyncIterator[Make]:
         patience: Patience | None = None,
         signer: CryptoSigner | None = None,
     ) -> HttpAgents:
-        credentials = {origin: Credential(TOKEN, (keys or {}).get(origin)) for origin in origins}
+        credentials = {origin: Credential(SecretStr(TOKEN), (keys or {}).get(origin)) for origin in origins}
         guard = Guard(HOSTS.__contains__, resolve)  # type: ignore[arg-type]  # tests give resolvers of many kinds
         one = HttpAgents(credentials, signer or CryptoSigner.generate_ed25519(), store, guard, ca_file, patience)
         made.append(one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.servers.link import Credential, origin_of
 from core.ports import ServerFault
@@ -52,7 +53,7 @@ async def test_the_environment_has_no_say(make: Make, monkeypatch: pytest.Monkey
 
 
 def test_a_token_is_not_shown() -> None:
-    assert TOKEN not in repr(Credential(TOKEN))
+    assert TOKEN not in repr(Credential(SecretStr(TOKEN)))
 
 
 @pytest.mark.parametrize(

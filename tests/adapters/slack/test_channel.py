@@ -49,6 +49,16 @@ async def test_a_deleted_card_is_posted_anew_once(world: SlackWorld) -> None:
     assert len(slack.channel("#deployments").messages()) == 1
 
 
+async def test_a_reply_mentions_those_whom_it_is_for_and_names_those_who_are_not_here(world: SlackWorld) -> None:
+    channel, slack = world.platform.channel, world.slack
+    card = await channel.post_card(HOME, PLANNED, "n1")
+    elsewhere = Person("zed", "Zed Roe", frozenset())
+    await channel.reply(HOME, card, DONE, "n2", broadcast=False, mentions=[ANN, elsewhere])
+    (reply,) = slack.thread(slack.channel("#deployments").messages()[0])
+    assert "<@U0ALICE>" in reply.text
+    assert "To Zed Roe" in reply.text
+
+
 async def test_a_reply_to_a_deleted_card_is_said_in_the_channel(world: SlackWorld) -> None:
     channel, slack = world.platform.channel, world.slack
     first = await channel.post_card(HOME, PLANNED, "n1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.slack import drawing
 from adapters.slack.drawing import blocks, fallback, read_value, value
+from core import say
 from core.cards import Bar, Button, Card
 from core.commands import Seen
 
@@ -56,7 +58,37 @@ def test_a_long_line_goes_on_in_the_next_section() -> None:
     assert sum(block["text"]["text"].count("y") for block in drawn if block["type"] == "section") == 7000
 
 
-text = st.text(max_size=400)
+AT = datetime(2026, 1, 7, 14, 9, tzinfo=UTC)
+
+
+def test_a_time_is_drawn_in_the_zone_of_whoever_reads_and_typed_words_beside_it_stay_words() -> None:
+    at = say.clock(AT, "UTC", AT - timedelta(days=1))
+    _, body = blocks(Card("v1", ("Fixes", f"Bo Li, {at}: “*<!channel> :tada:*”", Bar(1, 2, "1 of 2"))))
+    assert body["type"] == "rich_text"
+    assert body["elements"][0]["elements"] == [
+        {"type": "text", "text": "Fixes\nBo Li, "},
+        {"type": "date", "timestamp": 1767794940, "format": "{date_short_pretty} {time}", "fallback": "Wed 14:09"},
+        {"type": "text", "text": ": “*<!channel> :tada:*”\n1 of 2 ▓▓▓▓▓░░░░░"},
+    ]
+
+
+def test_where_there_is_room_for_words_alone_a_time_is_a_token_and_typed_words_are_escaped() -> None:
+    at = say.clock(AT, "UTC", AT)
+    shown = drawing.words(Card("v1", (f"<!here>, {at}",), summary=f"v1 since {at}"))
+    assert shown == "v1 since 14:09\n&lt;!here&gt;, <!date^1767794940^{time}|14:09>"
+
+
+def test_whom_a_reply_is_for_is_mentioned_apart_from_what_people_typed() -> None:
+    _, mentioned, body = blocks(Card("v1", ("<@U0EVE>",)), mentions=["U0BO", "U0CY"])
+    users = [one["user_id"] for one in mentioned["elements"][0]["elements"] if one["type"] == "user"]
+    assert users == ["U0BO", "U0CY"]
+    assert body["text"] == {"type": "plain_text", "text": "<@U0EVE>", "emoji": False}
+
+
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+    lambda at: say.clock(at, "UTC", AT)
+)
+text = st.text(max_size=400) | st.lists(st.text(max_size=200) | moments, max_size=6).map("".join)
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from core.people import Group
 from core.stages import Stage
 from tests.adapters.slack.world import Mode, SlackWorld, workspace
+from tests.slack.peer.blocks import words_of
 from tests.slack.peer.slack import Slack, texts
 
 
@@ -82,6 +84,24 @@ async def test_a_rejection_asks_for_its_reason(world: SlackWorld) -> None:
     assert (await world.deployment("v1")).ended_why == 'The login is "slow"'
 
 
+async def test_a_rollback_says_what_it_does_before_it_is_asked_for(world: SlackWorld) -> None:
+    slack = world.slack
+    world.ships("v1")
+    for text, stage in (("push v1 'Fixes'", Stage.STAGED), ("verify v1", Stage.AWAITING_APPROVAL)):
+        await slack.alice.types(f"/deploy {text}")
+        await world.reaches("v1", stage)
+    await slack.bo.types("/deploy approve v1")
+    await world.reaches("v1", Stage.COMPLETED)
+    await world.settles()
+    await slack.bo.clicks("Rollback", on=slack.channel("#deployments").card("v1"))
+    await slack.until(lambda: slack.workspace.modals.get(slack.bo.id))
+    shown = "\n".join(words_of(slack.workspace.modals[slack.bo.id][-1].view["blocks"]))
+    assert "goes offline on OMEGA main, where nothing of it ran before" in shown
+    assert await slack.bo.submits() == {}
+    await world.reaches("v1", Stage.ROLLED_BACK)
+    assert slack.refusals() == []
+
+
 async def test_a_direct_message_shows_its_card_in_the_home_channel(world: SlackWorld) -> None:
     slack = world.slack
     world.ships("v1")
@@ -110,3 +130,26 @@ async def test_an_answer_is_shared_by_its_button(world: SlackWorld) -> None:
     await slack.vi.clicks("Share", on=slack.ephemeral(to=slack.vi)[-1])
     await slack.until(lambda: slack.channel("#deployments").messages())
     assert "Shared by Vi Day" in slack.channel("#deployments").messages()[-1].text
+
+
+async def test_a_user_group_gives_its_role_while_slack_says_that_somebody_is_in_it() -> None:
+    shippers = Group("shippers", frozenset({"viewer", "deployer"}), frozenset({("slack", "S0OPS")}))
+    async with workspace(groups=(shippers,)) as world:
+        slack, (_, members) = world.slack, world.slack.workspace.groups["S0OPS"]
+        world.ships("v1", "v2")
+        await slack.vi.types("/deploy push v1 'Fixes'")
+        await answered(slack, "vi", "Push needs deployer; you are viewer")
+        members.add("U0VI")
+        world.clock.move(60)
+        await slack.vi.types("/deploy push v1 'Fixes'")
+        await answered(slack, "vi", "Deployment session created")
+        await slack.vi.opens_home()
+        await slack.until(lambda: "U0VI" in slack.workspace.homes)
+        assert "the group shippers: deployer, viewer" in "\n".join(words_of(slack.vi.home.view["blocks"]))
+        members.discard("U0VI")
+        world.clock.move(60)
+        slack.troubles.fails("usergroups.users.list", 503, times=1)
+        await slack.vi.types("/deploy push v2 'Fixes'")
+        await answered(slack, "vi", "Slack did not say which groups you are in")
+        assert set(await world.stages()) == {"v1"}
+        assert slack.refusals("HTTP 503") == []

@@ -21,6 +21,7 @@ METHODS = {
     "chat_update": ("chat:write",), "conversations_history": ("channels:history", "groups:history", "im:history"),
     "conversations_info": ("channels:read", "groups:read"), "conversations_open": ("im:write",),
     "conversations_replies": ("channels:history", "groups:history", "im:history"), "users_info": ("users:read",),
+    "usergroups_users_list": ("usergroups:read",),
     "views_open": (), "views_publish": (),
 }  # fmt: skip
 """Each method that the adapter calls, and the scopes that Slack's reference names for it."""
@@ -28,7 +29,7 @@ METHODS = {
 
 def test_the_scopes_are_those_of_the_methods_and_events_in_the_code() -> None:
     code = "\n".join(path.read_text() for path in ADAPTER.glob("*.py"))
-    called = set(re.findall(r"client\.((?:auth|chat|conversations|users|views)_\w+)", code))
+    called = set(re.findall(r"client\.((?:auth|chat|conversations|usergroups|users|views)_\w+)", code))
     assert called == METHODS.keys()
     needed = {scope for method in called for scope in METHODS[method]} | {"commands", "app_mentions:read"}
     assert needed == SCOPES.keys()
@@ -55,8 +56,10 @@ def test_the_command_prints_it() -> None:
 async def test_the_doctor_looks_at_token_and_channels(world: SlackWorld) -> None:
     world.slack.installation.scopes = set(SCOPES)
     found = {what: level for level, what, _ in await inspect(world.platform.workspace)}
-    assert found["Slack: the token is of T0ACME, with all 10 scopes."] == "ok"
+    assert found["Slack: the token is of T0ACME, with all 11 scopes."] == "ok"
     assert found["Slack channel C0DEPLOY (home): #deployments can be posted to."] == "ok"
+    assert found["Slack user group S0OPS: 2 members."] == "ok"
+    assert found["Slack user group S0NONE: nobody is in it, or it does not exist."] == "warn"
     assert found["Slack channel C0ATTIC: #attic is archived."] == "fail"
     assert found["Slack channel C0SHARED: #shared is shared with another organisation."] == "fail"
 

@@ -13,12 +13,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from adapters.store.database import StoreUnusable
-from adapters.store.migrate import SCRIPTS
+from adapters.store.migrate import SCRIPTS, revisions
 from adapters.store.sql import SqlStore
 from adapters.store.tables import SCHEMA
 from tests.contract.store.samples import StoppedClock, new_deployment, stored
@@ -53,6 +54,10 @@ async def test_partial_indexes_have_the_conditions_of_the_tables(store: SqlStore
     }
     migrated = {name: " ".join(sql.split()) for name, sql in schema(file) if name in declared}
     assert migrated == declared
+
+
+def test_revisions_follow_each_other_as_their_files_do() -> None:
+    assert [script.revision for script in ScriptDirectory(SCRIPTS).walk_revisions()][::-1] == revisions()
 
 
 async def test_opening_again_changes_nothing(file: Path) -> None:

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
 from agent.fleet.backoff import Backoff
 from agent.fleet.link import OmegaAwayError, OmegaConnection
@@ -50,10 +51,10 @@ async def test_a_private_authority_is_a_file_and_nothing_else_is_believed(tmp_pa
     ok = http("200 OK", '{"version": 3, "items": []}')
     async with answering(ok, ours.issue_cert("127.0.0.1")) as port:
         url = f"https://127.0.0.1:{port}"
-        async with OmegaConnection(url, "t", tmp_path / "ours.pem") as omega:
+        async with OmegaConnection(url, SecretStr("t"), tmp_path / "ours.pem") as omega:
             assert (await omega.poll(0, 0, ())).version == 3
         for ca_file in (tmp_path / "theirs.pem", None):
-            async with OmegaConnection(url, "t", ca_file) as omega:
+            async with OmegaConnection(url, SecretStr("t"), ca_file) as omega:
                 with pytest.raises(OmegaAwayError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
                     await omega.poll(0, 0, ())
 
@@ -63,7 +64,7 @@ async def test_a_certificate_for_another_name_is_not_believed(tmp_path: Path) ->
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     async with (
         answering(b"", authority.issue_cert("elsewhere.example")) as port,
-        OmegaConnection(f"https://127.0.0.1:{port}", "t", tmp_path / "ca.pem") as omega,
+        OmegaConnection(f"https://127.0.0.1:{port}", SecretStr("t"), tmp_path / "ca.pem") as omega,
     ):
         with pytest.raises(OmegaAwayError, match="certificate"):
             await omega.poll(0, 0, ())
@@ -71,7 +72,7 @@ async def test_a_certificate_for_another_name_is_not_believed(tmp_path: Path) ->
 
 def test_a_token_never_crosses_a_network_unencrypted() -> None:
     with pytest.raises(ValueError, match="use https"):
-        OmegaConnection("http://omega.example:9101", "t")
+        OmegaConnection("http://omega.example:9101", SecretStr("t"))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_token_never_crosses_a_network_unencrypted() -> None:
     ],
 )
 async def test_whatever_is_no_omega_counts_as_away(answer: bytes) -> None:
-    async with answering(answer) as port, OmegaConnection(f"http://127.0.0.1:{port}", "t") as omega:
+    async with answering(answer) as port, OmegaConnection(f"http://127.0.0.1:{port}", SecretStr("t")) as omega:
         with pytest.raises(OmegaAwayError):
             await omega.poll(0, 0, ())
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from pydantic import SecretStr
 from securesystemslib.signer import CryptoSigner
 from starlette.applications import Starlette
 
@@ -293,7 +294,7 @@ class World:
     @asynccontextmanager
     async def connected(self, name: str) -> AsyncIterator[OmegaConnection]:
         """The bare connection of a mainframe, without its loop."""
-        async with OmegaConnection(self.url, self.servers[name].token) as omega:
+        async with OmegaConnection(self.url, SecretStr(self.servers[name].token)) as omega:
             yield omega
 
     def wake(self, name: str, url: str | None = None) -> None:
@@ -310,7 +311,7 @@ class World:
 
     async def _loop(self, server: Server, url: str) -> None:
         outbox = ReceiptOutbox(server.folder / "receipts.json")
-        async with OmegaConnection(url, server.token) as omega:
+        async with OmegaConnection(url, SecretStr(server.token)) as omega:
             await Mainframe(server.name, server.host, omega, server.signer, outbox, QUICK).run()
 
     async def close(self) -> None:

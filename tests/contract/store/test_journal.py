@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
+
 from adapters.store.codec import event_from
 from core import events as e
 from core.journal import GENESIS, Draft, Head, first_fault
 from core.ports import Change, Conflict, Store
 from core.state import Deployment
-from tests.contract.store.samples import START, after, draft, journey, new_deployment, note, stored
+from tests.contract.store.samples import START, after, draft, journey, new_deployment, note, outbound, stored
 
 
 async def test_an_empty_journal_has_no_heads(store: Store) -> None:
@@ -85,6 +87,16 @@ async def test_checkpoints_come_oldest_first(store: Store) -> None:
     assert await store.checkpoints() == envelopes
     assert await store.checkpoints(after=1) == envelopes[1:]
     assert await store.checkpoints(after=3) == []
+
+
+async def test_a_checkpoint_and_what_is_told_of_it_are_one_transaction(store: Store) -> None:
+    told = outbound("console:audit", "checkpoint 1", None)
+    await store.add_checkpoint({"n": 1}, START, 1, (told,))
+    for number in (1, 3):
+        with pytest.raises(Conflict):
+            await store.add_checkpoint({"n": number}, START, number, (outbound("console:audit", "never", None),))
+    assert [queued.message for queued in await store.outbox("console:audit", 10)] == [told]
+    assert await store.checkpoints() == [{"n": 1}]
 
 
 async def test_thousands_of_random_commits_leave_whole_chains(store: Store) -> None:

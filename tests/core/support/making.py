@@ -114,7 +114,9 @@ class Making:
 
     def completed(self) -> Making:
         self.distributing().fleet(m1="healthy", m2="healthy")
-        return self.then(e.Completed(self.now + timedelta(seconds=self.policy.watch)))
+        return self.then(
+            e.Completed(self.now + timedelta(seconds=self.policy.watch)), e.Attested("cd" * 32, "key", {"payload": ""})
+        )
 
     def failed(self, why: str = "it broke", region: str | None = None) -> Making:
         return self.then(e.Failed(self.deployment.stage, why, region))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from core.events import Event, kind
 from core.facts import Decided, Refused, Verdict
+from core.moments import flat
 
 
 def outcome(verdict: Verdict) -> str:
     """`Voted, Approved | Counted, 2 of 2 …`, `nothing | …`, or `refused | <code> | <sentence>`."""
     match verdict:
         case Decided(events, says):
-            return " | ".join((", ".join(map(kind, events)) or "nothing", *says))
+            return flat(" | ".join((", ".join(map(kind, events)) or "nothing", *says)))
         case Refused(code, why, more):
-            return " | ".join(("refused", code, why, *more))
+            return flat(" | ".join(("refused", code, why, *more)))
 
 
 def table(text: str) -> dict[str, str]:

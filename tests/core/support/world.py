@@ -17,15 +17,27 @@ from core import commands as c
 from core import steps as s
 from core.changes import change
 from core.events import KINDS, SYSTEM, DeploymentEvent, Event
-from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Outcome, PackageSigned, Refused, StepFailed, Verdict
+from core.facts import (
+    AlphaFacts,
+    ArtifactCopied,
+    Decided,
+    Facts,
+    Outcome,
+    PackageSigned,
+    Refused,
+    StatementSigned,
+    StepFailed,
+    Verdict,
+)
+from core.moments import flat
 from core.people import Person
-from core.policy import Policy
+from core.policy import Policy, barriers
 from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
 from core.release.manifest import Manifest, Run
 from core.release.wire import Release
 from core.stages import MOVING, Stage
-from core.state import PUBLIC, Deployment, Lane, ManifestFacts, Server, omega
-from core.workflow import Writing, conclude, decide, due
+from core.state import PUBLIC, Block, Deployment, Lane, ManifestFacts, Server, omega
+from core.workflow import Writing, about, conclude, decide, due
 from tests.core.support.servers import Mainframe, Omega, Public
 from tests.core.support.team import EVERYBODY, HOME, OMEGA_EU, POLICY, PUBLIC_SERVER, START
 
@@ -67,6 +79,7 @@ class World:
     omegas: dict[str, Omega] = field(default_factory=lambda: {"eu": Omega(name="eu", mainframes=fleet())})
     deployments: dict[str, Deployment] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
+    blocks: dict[str, Block] = field(default_factory=dict)
     journal: list[Line] = field(default_factory=list)
     outbox: list[Outbound] = field(default_factory=list)
     cards: list[tuple[str, str]] = field(default_factory=list)
@@ -85,6 +98,7 @@ class World:
     def facts(self, asker: Person | None, d: Deployment | None, component: str | None = None) -> Facts:
         self._nonces += 1
         facts = Facts(self.now, self.policy, self.people, tuple(self.servers), asker, HOME, f"nonce-{self._nonces:08}")
+        facts = replace(facts, blocks=tuple(self.blocks.values()))
         name = component or (d.component if d else None)
         if name is None:
             return facts
@@ -101,14 +115,17 @@ class World:
 
     def facts_of(self, command: Writing, asker: Person) -> Facts:
         """As bot.gather: what this command is decided by."""
+        unfinished = tuple(d for d in self.deployments.values() if not d.ended)
         match command:
             case c.Configure():
-                unfinished = tuple(d for d in self.deployments.values() if not d.ended)
                 return replace(self.facts(asker, None), unfinished=unfinished)
             case c.Push(id=update):
                 return replace(self._for_push(update, asker), alpha=self._alpha(update, asker))
             case _:
-                return self.facts(asker, self.latest(command.id))
+                typed = about(command)
+                if typed is None:
+                    return replace(self.facts(asker, None), unfinished=unfinished)
+                return self.facts(asker, self.latest(typed))
 
     def _for_push(self, update: str, asker: Person) -> Facts:
         component = self.updates[update].component if update in self.updates else "main"
@@ -139,12 +156,12 @@ class World:
         """What the person is told; the command must not be refused."""
         verdict = self.says(person, command)
         assert isinstance(verdict, Decided), verdict
-        return verdict.says
+        return tuple(flat(said) for said in verdict.says)
 
     def refused(self, person: Person, command: Writing) -> Refused:
         verdict = self.says(person, command)
         assert isinstance(verdict, Refused), verdict
-        return verdict
+        return replace(verdict, why=flat(verdict.why), more=tuple(flat(more) for more in verdict.more))
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
@@ -157,6 +174,10 @@ class World:
             self.lanes[made.lane.component] = replace(made.lane, version=made.lane.version + 1)
         for server in made.servers:
             self._configured(server)
+        assert made.judged is None or made.judged == set(self.blocks)
+        self.blocks = {key: block for key, block in self.blocks.items() if key not in made.lifted}
+        assert not self.blocks.keys() & {block.id for block in made.blocks}
+        self.blocks |= {block.id: block for block in made.blocks}
         regions = tuple(sorted(server.region for server in self.servers if server.role == "omega"))
         for entry in made.entries:
             event = event_from(entry.kind, entry.data)
@@ -257,6 +278,8 @@ class World:
             case s.Package(release=release):
                 assert release.digest is not None
                 return replace(seen, package=PackageSigned(digest_of(release.digest)))
+            case s.Attest(unattested):
+                return replace(seen, statement=StatementSigned({"says": dict(unattested)}, "cd" * 32, "key"))
             case s.Upload(place, digest):
                 self._host(place).upload(digest)
                 return replace(seen, uploaded=seen.uploaded | {(place, digest)})
@@ -320,7 +343,9 @@ class World:
         return [d.key for d in self.deployments.values() if d.stage in MOVING and d.hold is None and not self._waits(d)]
 
     def _waits(self, d: Deployment) -> bool:
-        return d.stage is Stage.SCHEDULED and self.lane(d.component).holder not in (None, d.key)
+        return d.stage is Stage.SCHEDULED and (
+            self.lane(d.component).holder not in (None, d.key) or bool(barriers(d, self.facts(None, d)))
+        )
 
 
 def fleet() -> dict[str, Mainframe]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from tests.slack.peer import limits
+from tests.slack.peer import limits, rich
 from tests.slack.peer.refused import Json
 
 Surface = Literal["message", "modal", "home"]
@@ -37,6 +37,7 @@ class Checker:
         kinds: dict[str, Callable[[Json, str], None]] = {
             "section": self._section, "header": self._header, "divider": self._divider, "context": self._context,
             "actions": self._actions, "image": self._image, "input": self._input, "markdown": self._markdown,
+            "rich_text": self._rich_text,
         }  # fmt: skip
         kind = block.get("type") if isinstance(block, dict) else None
         check = kinds.get(str(kind))
@@ -111,6 +112,10 @@ class Checker:
     def _markdown(self, block: Json, at: str) -> None:
         self._keys(block, at, {"text"})
         self._text_value(block, "text", at, limits.MARKDOWN, needed=True)
+
+    def _rich_text(self, block: Json, at: str) -> None:
+        for pointer, fault in rich.faults(block, at):
+            self.says(pointer, fault)
 
     # -- elements ------------------------------------------------------------------------------------------------------
 
@@ -294,5 +299,7 @@ def words_of(value: Any) -> list[str]:
         return []
     if value.get("type") in ("plain_text", "mrkdwn", "markdown") and isinstance(value.get("text"), str):
         return [value["text"]]
+    if value.get("type") == "rich_text":
+        return [rich.words(value)]
     shown = ("title", "text", "label", "fields", "element", "elements", "accessory", "options", "alt_text", "blocks")
     return [word for key in shown if key != "alt_text" and key in value for word in words_of(value[key])]

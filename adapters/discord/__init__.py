@@ -1,0 +1,1 @@
+"""Discord: commands, cards and clicks, native to it."""

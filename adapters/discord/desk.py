@@ -1,0 +1,257 @@
+"""Carries what a person typed, clicked or filled in through the door: durable before it is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+
+import structlog
+
+from adapters.discord import buttons
+from adapters.discord.buttons import Clicked
+from adapters.discord.channel import DiscordChannel
+from adapters.discord.drawing import Extra
+from adapters.discord.interaction import Interaction
+from adapters.discord.rest import Rest
+from adapters.discord.setup import PLATFORM, Setup, address
+from adapters.discord.tasks import Tasks
+from adapters.discord.view import View
+from core.cards import Card
+from core.commands import Help, Seen, spec_of
+from core.parsing import Ignore, Parsed, Reply, parse
+from core.people import Account
+from core.ports import ChannelDown, ChannelGone, Door, Incoming
+from core.ports import Reply as Answer
+
+log = structlog.get_logger("ashat.discord")
+
+_ASKING = 1.5
+"""Seconds that Discord, or the store, may take to say what an answer needs: the first one is due within three."""
+_REMEMBERED = 10_000
+"""Deliveries; the store knows all that changed something."""
+_TRIES = 3
+_AGAIN = 0.5
+"""Seconds between tries to put an answer in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One delivery. `channel` is where it was said, empty in a direct conversation; `place` is perhaps its thread."""
+
+    delivery: str
+    user: str
+    text: str
+    channel: str = ""
+    place: str = ""
+    seen: Seen | None = None
+    interaction: Interaction | None = None
+    message: str | None = None
+    """Of a typed one, its message."""
+
+    @property
+    def account(self) -> Account:
+        return Account(PLATFORM, self.user)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it was said where nobody else reads."""
+        return not self.channel
+
+
+class Desk:
+    def __init__(self, setup: Setup, rest: Rest, channel: DiscordChannel, door: Door, view: View, tasks: Tasks) -> None:
+        self._setup = setup
+        self._rest = rest
+        self._channel = channel
+        self._door = door
+        self._view = view
+        self._tasks = tasks
+        self._heard: OrderedDict[str, None] = OrderedDict()
+
+    async def accept(self, said: Said) -> None:
+        """Durable, then acknowledged, then carried out. Raises what the store raises."""
+        if said.delivery in self._heard:
+            return
+        problem = await self.problem(said)
+        if problem is not None:
+            self._remember(said.delivery)
+            await self.tell(said, refusal(problem))
+            return
+        message = self._incoming(said)
+        await self._door.submit(message)
+        self._remember(said.delivery)
+        if said.interaction is not None and not said.interaction.answered:
+            await said.interaction.defer()
+        self._tasks.start(self._guarded(said, self._carry_out(said, message)))
+
+    async def ask(self, said: Said, about: Clicked) -> None:
+        """Tell the consequences of a click before it counts. What is not offered any more is said, and so refused."""
+        problem = await self.problem(said)
+        if problem is not None:
+            return await self.tell(said, refusal(problem))
+        assert said.interaction is not None
+        await said.interaction.defer()
+        self._tasks.start(self._guarded(said, self._asked(said, about)))
+        return None
+
+    async def _asked(self, said: Said, about: Clicked) -> None:
+        card = await self._view.card(about.command.partition(" ")[2])
+        offered = [one for one in card.buttons if one.command == about.command and one.confirm] if card else []
+        if card is None or not offered:
+            return await self.accept(said)
+        one = offered[0]
+        yes = buttons.made("yes", one.label, about.command, about.seen, buttons.STYLES[one.style])
+        question = Card(one.confirm or "", (card.title, *card.lines), tone="asking")
+        return await self.tell(said, question, (yes, buttons.made("no", "Not now")))
+
+    async def share(self, said: Said) -> None:
+        """Show the answer to a question to everybody in the channel; asked anew, as this person may ask it."""
+        if said.delivery in self._heard:
+            return None
+        problem = await self.problem(said)
+        if problem is None and writes(parse(said.text)):
+            problem = "Only answers to questions can be shared."
+        if problem is None and said.channel not in self._setup.channels:
+            problem = "Answers are shared in listed channels only."
+        self._remember(said.delivery)
+        if problem is not None:
+            return await self.tell(said, refusal(problem))
+        if said.interaction is not None:
+            await said.interaction.defer()
+        self._tasks.start(self._guarded(said, self._shared(said)))
+        return None
+
+    async def problem(self, said: Said) -> str | None:
+        """Why this is not for us to hear, or None. What nobody can say in time refuses."""
+        full = said.interaction.full if said.interaction is not None else None
+        if said.interaction is not None and said.interaction.guild not in ("", *self._setup.guilds):
+            return "Ashat does not serve this server."
+        if full is None:
+            try:
+                async with asyncio.timeout(_ASKING):
+                    full = bool(await self._rest.listed(said.user))
+            except (ChannelDown, TimeoutError):
+                return "Discord could not say who you are in time, and nothing was changed. Try again in a moment."
+            except ChannelGone as gone:
+                return f"Discord does not tell Ashat who you are ({gone}). `ashat doctor` says more."
+        if not full:
+            return "Ashat is for full members of its servers: guests and bots can neither look nor act."
+        if not said.alone and said.channel not in self._setup.channels and writes(parse(said.text)):
+            return "Changes are made in listed channels only, and nothing was changed. Or write to Ashat directly."
+        return None
+
+    async def tell(self, said: Said, card: Card, extra: Extra = ()) -> None:
+        """The asker alone: in the interaction's place, else directly, else a short reply."""
+        if said.interaction is not None and said.interaction.is_being_answered:
+            self._tasks.start(self._told(said, card, extra))
+            return
+        if said.interaction is not None and await self._in_place(said.interaction, card, extra):
+            return
+        try:
+            await self._channel.direct_to(said.user, card, f"answer-{said.delivery}", extra)
+        except ChannelGone as gone:
+            log.info("not told directly", user=said.user, why=str(gone))
+            await self._shortly(said)
+        except ChannelDown as down:
+            log.warning("answer not delivered", user=said.user, delivery=said.delivery, why=str(down))
+
+    async def failed(self, said: Said) -> None:
+        """To be called while an exception is handled that nobody expected."""
+        mark = said.delivery[-6:]
+        log.exception("command failed", reference=mark, user=said.user)
+        await self.tell(said, refusal(f"Our fault, reference {mark}. `deploy status` shows what is."))
+
+    async def _told(self, said: Said, card: Card, extra: Extra) -> None:
+        """Once the request's own answer, which promises another one, has gone out."""
+        assert said.interaction is not None
+        assert said.interaction.asked is not None
+        await said.interaction.asked.arrives()
+        await self.tell(said, card, extra)
+
+    async def _guarded(self, said: Said, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - it is logged, and who asked is told
+            await self.failed(said)
+
+    # -- after the acknowledgement -------------------------------------------------------------------------------------
+
+    async def _carry_out(self, said: Said, message: Incoming) -> None:
+        answer = await self._door.answer(message)
+        if answer.outcome != "ignored":
+            await self.tell(said, answer.card, _extra(said.text, answer))
+        elif said.interaction is not None:  # it was acknowledged, so something is awaited
+            await self.tell(said, refusal("Nothing was asked. `deploy help` says what can be."))
+
+    async def _shared(self, said: Said) -> None:
+        answer = await self._door.answer(self._incoming(said))
+        person = await self._view.person(said.account)
+        if answer.outcome != "done" or person is None:
+            return await self.tell(said, answer.card)
+        shown = replace(answer.card, lines=(*answer.card.lines, f"Shared by {person.name}"), buttons=())
+        try:
+            await self._channel.post(address(said.place), shown, f"share-{said.delivery}")
+        except (ChannelGone, ChannelDown) as error:
+            return await self.tell(said, refusal(f"It could not be shared: {error}."))
+        return await self.tell(said, Card("Shared."))
+
+    async def _in_place(self, interaction: Interaction, card: Card, extra: Extra) -> bool:
+        """Whether the answer is where the asker looks for it."""
+        if not interaction.answered:
+            await interaction.say(self._channel.drawn(card, extra))
+            return interaction.answered
+        for _ in range(_TRIES):
+            try:
+                await self._channel.settle(interaction.token, card, extra)
+            except ChannelGone as gone:
+                log.info("answered directly", user=interaction.user, why=str(gone))
+                return False
+            except ChannelDown as down:
+                log.info("answer not in its place yet", user=interaction.user, why=str(down))
+                await asyncio.sleep(_AGAIN)
+            else:
+                return True
+        return False
+
+    async def _shortly(self, said: Said) -> None:
+        """To somebody who takes no direct messages: that there is an answer, which is nobody else's."""
+        if said.alone or said.message is None:
+            return
+        card = Card("I cannot write to you directly: allow direct messages from this server, or use /deploy.")
+        try:
+            await self._channel.answer_to(said.place, said.message, card, f"short-{said.delivery}")
+        except (ChannelGone, ChannelDown) as error:
+            log.warning("answer not delivered", user=said.user, delivery=said.delivery, why=str(error))
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _incoming(self, said: Said) -> Incoming:
+        """What is said where no cards go, as in a direct message, counts as said in the home channel."""
+        listed = said.channel in self._setup.channels
+        where = address(said.channel) if listed else self._setup.home_address
+        return Incoming(PLATFORM, said.delivery, said.account, where, said.text, said.seen)
+
+    def _remember(self, delivery: str) -> None:
+        self._heard[delivery] = None
+        while len(self._heard) > _REMEMBERED:
+            self._heard.popitem(last=False)
+
+
+def writes(parsed: Parsed) -> bool:
+    return not isinstance(parsed, Ignore | Reply) and spec_of(parsed).writes
+
+
+def _extra(text: str, answer: Answer) -> Extra:
+    """What an answer offers besides: to share what was found, or to begin."""
+    parsed = parse(text)
+    if answer.outcome != "done" or isinstance(parsed, Ignore | Reply) or writes(parsed):
+        return ()
+    if isinstance(parsed, Help):
+        return (buttons.new_deployment(),) if parsed.topic is None else ()
+    return buttons.share(text)
+
+
+def refusal(sentence: str) -> Card:
+    return Card(sentence, tone="bad", summary=sentence)

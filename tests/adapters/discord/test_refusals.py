@@ -1,0 +1,258 @@
+"""Who is nobody here, what is not for us, and what is too late: nothing is changed, and who asked is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from adapters.discord import buttons
+from core.commands import Seen
+from core.stages import Stage
+from tests.adapters.discord.test_journey import answer
+from tests.adapters.discord.world import DiscordWorld
+from tests.discord.peer.discord import Discord, NotAnswered, texts
+from tests.discord.peer.guilds import Interaction, Message
+from tests.discord.peer.people import Human
+from tests.discord.peer.troubles import ANSWER
+
+SETTLE = "PATCH /webhooks/{id}/{token}/messages/{id}"
+
+
+async def staged(world: DiscordWorld) -> Message:
+    """v1 on Public, and its card."""
+    world.ships("v1")
+    await answer(world, await world.discord.alice.slash("push", id="v1", description="Fixes the login"))
+    await world.reaches("v1", Stage.STAGED)
+    await world.settles()
+    return world.discord.channel("#deployments").card("v1")
+
+
+async def told_directly(discord: Discord, who: Human, words: str) -> None:
+    await discord.until(lambda: any(words in text for text in texts(discord.dm(who).messages())))
+
+
+# -- nobody's ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_is_not_listed_is_not_served(world: DiscordWorld) -> None:
+    await world.discord.alice.says("@Ashat whoami", in_="#strange")
+    await world.discord.alice.says("@Ashat whoami", in_="#ops")
+    await told_directly(world.discord, world.discord.alice, "viewer")
+    assert len(world.discord.dm(world.discord.alice).messages()) == 1
+    assert world.discord.channel("#strange").messages() == []
+
+
+async def test_who_is_on_no_listed_server_is_nobody_by_direct_message_too(world: DiscordWorld) -> None:
+    fay = world.discord.human("fay")
+    await fay.says("status", in_="@ashat")
+    await told_directly(world.discord, fay, "full members")
+
+
+async def test_a_stranger_gets_no_names_and_no_ids(world: DiscordWorld) -> None:
+    await staged(world)
+    said = await answer(world, await world.discord.human("mo").slash("status"))
+    assert "v1" not in said
+    assert "Alice" not in said
+    assert await world.discord.human("mo").looks_for("status", "id") == []
+    assert await world.discord.human("mo").looks_for("push", "id") == []
+
+
+async def test_changes_are_made_in_listed_channels_only(world: DiscordWorld) -> None:
+    world.ships("v1")
+    pushed = await world.discord.alice.slash("push", in_="#leads", id="v1", description="x")
+    assert "listed channels only" in await answer(world, pushed)
+    assert "No deployments yet" in await answer(world, await world.discord.alice.slash("history", in_="#leads"))
+
+
+@pytest.mark.parametrize("text", ["hey @Ashat push v1 x", "> @Ashat push v1 x", "push v1 x", "`@Ashat push v1 x`"])
+async def test_only_what_begins_with_the_mention_is_meant(world: DiscordWorld, text: str) -> None:
+    world.ships("v1")
+    await world.discord.alice.says(text)
+    await world.discord.alice.says("@Ashat whoami")
+    await told_directly(world.discord, world.discord.alice, "deployer")
+    assert world.discord.channel("#deployments").messages() == []
+
+
+async def test_bots_edits_and_forwarded_messages_are_not_heard(world: DiscordWorld) -> None:
+    world.ships("v1")
+    discord = world.discord
+    await discord.human("ci").says("@Ashat push v1 x")
+    said = await discord.alice.says("push v1 x")
+    await discord.alice.edits(said, "@Ashat push v1 x")
+    await discord.alice.forwards(said)
+    await discord.alice.says("@Ashat whoami")
+    await told_directly(discord, discord.alice, "deployer")
+    assert discord.channel("#deployments").messages() == []
+
+
+# -- as text -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["#deployments", "@ashat"])
+async def test_a_push_as_text_posts_its_card_where_it_belongs(world: DiscordWorld, where: str) -> None:
+    world.ships("v1")
+    await world.discord.alice.says(f"{'' if where == '@ashat' else '@Ashat '}push v1 'Fixes the login'", in_=where)
+    await world.discord.until(lambda: world.discord.channel("#deployments").cards())
+    await told_directly(world.discord, world.discord.alice, "v1")
+
+
+async def test_in_a_thread_of_a_listed_channel_it_counts_as_said_there(world: DiscordWorld) -> None:
+    card = await staged(world)
+    await world.discord.alice.says("@Ashat verify v1", thread=card)
+    await world.reaches("v1", Stage.AWAITING_APPROVAL)
+
+
+async def test_who_takes_no_direct_messages_is_told_so_shortly(world: DiscordWorld) -> None:
+    world.discord.vi.account.closed = True
+    await world.discord.vi.says("@Ashat status")
+    await world.discord.until(lambda: world.discord.channel("#deployments").messages())
+    (reply,) = world.discord.channel("#deployments").messages()
+    assert "cannot write to you directly" in reply.text
+    assert "Production" not in reply.text
+
+
+# -- clicks ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_button_on_an_old_card_says_what_happened_since(world: DiscordWorld) -> None:
+    card = await staged(world)
+    await answer(world, await world.discord.alice.clicks("Verify", on=card))
+    await world.reaches("v1", Stage.AWAITING_APPROVAL)
+    await world.settles()
+    press = {"type": 2, "id": 1, "custom_id": buttons.custom_id("say", "verify v1", Seen(1, "ab" * 12, 0))}
+    assert "That card is old" in await answer(world, await world.discord.alice.presses(press, card))
+
+
+async def test_a_question_that_is_no_longer_one_is_answered_with_what_happened(world: DiscordWorld) -> None:
+    card = await staged(world)
+    press = {"type": 2, "id": 1, "custom_id": buttons.custom_id("sure", "approve v1", Seen(1, "ab" * 12, 1))}
+    assert "old" in await answer(world, await world.discord.bo.presses(press, card))
+
+
+@pytest.mark.parametrize("custom_id", ["from-before", "z:approve v1", "s:approve v1|x", "s:destroy v1", "q:", "w:"])
+async def test_a_button_of_another_time_is_answered(world: DiscordWorld, custom_id: str) -> None:
+    card = await staged(world)
+    pressed = await world.discord.alice.presses({"type": 2, "id": 1, "custom_id": custom_id}, card)
+    if pressed.modal is None:
+        assert await answer(world, pressed)
+    assert (await world.deployment("v1")).stage is Stage.STAGED
+
+
+async def test_not_now_takes_the_question_back(world: DiscordWorld) -> None:
+    card = await staged(world)
+    asked = await world.discord.alice.clicks("Cancel", on=card)
+    assert "before it touches OMEGA" in await answer(world, asked)
+    back = await world.discord.alice.clicks("Not now", on=asked)
+    assert "Nothing was changed" in await answer(world, back)
+    assert (await world.deployment("v1")).stage is Stage.STAGED
+
+
+async def test_a_question_is_answered_in_its_place(world: DiscordWorld) -> None:
+    card = await staged(world)
+    asked = await world.discord.alice.clicks("Cancel", on=card)
+    await answer(world, asked)
+    before = len(world.discord.ephemeral(to=world.discord.alice))
+    await world.discord.alice.clicks("Cancel", on=asked)
+    await world.reaches("v1", Stage.CANCELLED)
+    await world.discord.until(lambda: "OMEGA?" not in (asked.original.text if asked.original else ""))
+    assert len(world.discord.ephemeral(to=world.discord.alice)) == before
+
+
+async def test_an_answer_to_a_question_can_be_shared(world: DiscordWorld) -> None:
+    await staged(world)
+    asked = await world.discord.vi.slash("show", id="v1")
+    await answer(world, asked)
+    await answer(world, await world.discord.vi.clicks("Share", on=asked))
+    await world.discord.until(lambda: any("Shared by Vi Day" in t for t in world.discord.shows("#deployments")))
+
+
+# -- forms -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_push_without_what_it_needs_opens_a_form(world: DiscordWorld) -> None:
+    world.ships("v1", "v2")
+    alice = world.discord.alice
+    await alice.slash("push")
+    sent = await alice.submits(**{"Update on ALPHA": "v2", "What changes": "token ghp_" + "a1" * 20})
+    assert "GitHub token" in await answer(world, sent)
+    await alice.clicks("New deployment", on=sent)
+    fields = {"Update on ALPHA": "v2", "What changes": "Faster", "Linked tasks, one a line": "OPS-7"}
+    await answer(world, await alice.submits(**fields))
+    await world.settles()
+    assert (await world.deployment("v2")).tasks == ("OPS-7",)
+
+
+async def test_a_rejection_and_a_rollback_ask_for_their_reason(world: DiscordWorld) -> None:
+    card = await staged(world)
+    await answer(world, await world.discord.alice.clicks("Verify", on=card))
+    await world.reaches("v1", Stage.AWAITING_APPROVAL)
+    await world.settles()
+    await world.discord.bo.clicks("Reject", on=world.discord.channel("#deployments").card("v1"))
+    await answer(world, await world.discord.bo.submits(Why="Too slow"))
+    await world.reaches("v1", Stage.REJECTED)
+    assert "Too slow" in world.discord.shows("#deployments")[0] + "".join(texts(world.discord.thread(card)))
+
+
+async def test_a_slash_rejection_without_its_reason_asks_for_it(world: DiscordWorld) -> None:
+    card = await staged(world)
+    await answer(world, await world.discord.alice.clicks("Verify", on=card))
+    await world.reaches("v1", Stage.AWAITING_APPROVAL)
+    await world.discord.bo.slash("reject", id="v1")
+    await answer(world, await world.discord.bo.submits(Why="Too slow"))
+    await world.reaches("v1", Stage.REJECTED)
+
+
+# -- three seconds, fifteen minutes ------------------------------------------------------------------------------------
+
+
+async def test_an_acknowledgement_whose_connection_broke_is_sent_again(world: DiscordWorld) -> None:
+    for when in ("before", "after"):
+        world.discord.troubles.cuts(ANSWER, when)  # type: ignore[arg-type]
+        assert "viewer" in await answer(world, await world.discord.vi.slash("whoami"))
+
+
+async def test_what_was_acknowledged_too_late_is_answered_directly(world: DiscordWorld) -> None:
+    """Discord has given up; the command was durable before, and is carried out."""
+    world.discord.troubles.refuses(ANSWER, 404, 10062, times=2)
+    world.ships("v1")
+    asking = asyncio.create_task(world.discord.alice.slash("push", id="v1", description="x"))
+    await told_directly(world.discord, world.discord.alice, "v1")
+    await world.settles()
+    world.clock.move(4)
+    with pytest.raises(NotAnswered):
+        await asking
+    assert (await world.deployment("v1")).stage is Stage.STAGED
+
+
+async def test_where_the_token_has_died_the_answer_comes_directly(world: DiscordWorld) -> None:
+    world.discord.troubles.refuses(SETTLE, 401, 50027)
+    await world.discord.vi.slash("whoami")
+    await told_directly(world.discord, world.discord.vi, "viewer")
+
+
+async def test_where_nobody_can_say_who_somebody_is_they_are_refused(world: DiscordWorld) -> None:
+    world.discord.troubles.fails("GET /guilds/{id}/members/{id}", 503, times=5)
+    await world.discord.alice.says("push v1 x", in_="@ashat")
+    await told_directly(world.discord, world.discord.alice, "nothing was changed")
+
+
+async def test_the_same_interaction_twice_acts_once(world: DiscordWorld) -> None:
+    world.ships("v1")
+    pushed = await world.discord.alice.slash("push", id="v1", description="x")
+    await answer(world, pushed)
+    await world.discord.gateway.dispatch("INTERACTION_CREATE", world.discord.payloads.interaction(pushed))
+    await answer(world, await world.discord.alice.slash("whoami"))
+    await world.settles()
+    assert len(world.discord.channel("#deployments").cards()) == 1
+
+
+async def test_a_fault_of_ours_is_said_with_its_reference(world: DiscordWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: object) -> bool:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(world.app.service, "submit", broken)
+    asked: Interaction = await world.discord.vi.slash("whoami")
+    said = await answer(world, asked)
+    assert "Our fault, reference" in said
+    assert "disk" not in said
