@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from adapters.store.codec import event_from
 from adapters.store.schedule import Work
 from core import commands as c
+from core import effects as fx
 from core import steps as s
 from core.changes import change
 from core.events import KINDS, SYSTEM, DeploymentEvent, Event
@@ -221,7 +222,7 @@ class World:
         self.work[key] = self.work[key].released(None if again is None else self.now + timedelta(seconds=again))
 
     def _pass(self, key: str, killed_after: int | None) -> float | None:
-        fresh = s.Observed(missed=self.missed.pop(key, frozenset()))
+        fresh = fx.Observed(missed=self.missed.pop(key, frozenset()))
         seen, intent = fresh, None
         for number in range(STEPS):
             if number == killed_after:
@@ -231,7 +232,7 @@ class World:
             seen = seen if _intent(d) == intent else fresh
             intent = _intent(d)
             step = s.next_step(d, seen, facts, POLL)
-            if isinstance(step, s.Wait):
+            if isinstance(step, fx.Wait):
                 if seen.away:
                     self.missed[key] = frozenset(seen.away)
                 return self._until(step.seconds, d)
@@ -258,7 +259,7 @@ class World:
             self.commit(change(facts, events))
         return events
 
-    def _perform(self, effect: s.Effect, seen: s.Observed, key: str) -> s.Observed:
+    def _perform(self, effect: fx.Effect, seen: fx.Observed, key: str) -> fx.Observed:
         try:
             return self._act(effect, seen, key)
         except (ServerFault, ArtifactProblem) as fault:
@@ -267,41 +268,41 @@ class World:
             place = getattr(effect, "place", "")
             region = place.removeprefix("omega/") if place.startswith("omega/") else None
             self.observe(key, StepFailed(str(fault), region))
-            return s.Observed()
+            return fx.Observed()
 
-    def _act(self, effect: s.Effect, seen: s.Observed, key: str) -> s.Observed:
+    def _act(self, effect: fx.Effect, seen: fx.Observed, key: str) -> fx.Observed:
         match effect:
-            case s.Copy(id=update):
+            case fx.Copy(id=update):
                 d = self.deployments[key]
                 copied = ArtifactCopied(digest_of(update, d.attempt), 1000, self.updates[update], tested=True)
                 return replace(seen, copied=copied)
-            case s.Package(release=release):
+            case fx.Package(release=release):
                 assert release.digest is not None
                 return replace(seen, package=PackageSigned(digest_of(release.digest)))
-            case s.Attest(unattested):
+            case fx.Attest(unattested):
                 return replace(seen, statement=StatementSigned({"says": dict(unattested)}, "cd" * 32, "key"))
-            case s.Upload(place, digest):
+            case fx.Upload(place, digest):
                 self._host(place).upload(digest)
                 return replace(seen, uploaded=seen.uploaded | {(place, digest)})
-            case s.PutSlot(place, slot, release):
+            case fx.PutSlot(place, slot, release):
                 return replace(seen, slots={**seen.slots, place: self.public.stage(slot, release)})
-            case s.Withdraw(slot=slot):
+            case fx.Withdraw(slot=slot):
                 self.public.withdraw(slot)
                 return replace(seen, withdrawn=True)
-            case s.StartChecks(slot=slot, wanted=wanted):
+            case fx.StartChecks(slot=slot, wanted=wanted):
                 return replace(seen, reports={**seen.reports, wanted.run: self.public.verify(slot, wanted)})
-            case s.LookReport(slot=slot, run=run):
+            case fx.LookReport(slot=slot, run=run):
                 return replace(seen, reports={**seen.reports, run: self.public.report(slot, run)})
-            case s.Desire(place, release):
+            case fx.Desire(place, release):
                 component = self._host(place).desire(release, self.now)
                 return replace(seen, components={**seen.components, place: component})
-            case s.Look() | s.Distribute():
+            case fx.Look() | fx.Distribute():
                 return self._ask(effect, seen)
 
-    def _ask(self, effect: s.Look | s.Distribute, seen: s.Observed) -> s.Observed:
+    def _ask(self, effect: fx.Look | fx.Distribute, seen: fx.Observed) -> fx.Observed:
         place = effect.place
         try:
-            if isinstance(effect, s.Look):
+            if isinstance(effect, fx.Look):
                 return replace(seen, states={**seen.states, place: self._host(place).state()})
             fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order, effect.otherwise)
             return replace(seen, distributions={**seen.distributions, place: fleet_now})
