@@ -112,7 +112,7 @@ class DiscordWorld(World):
     async def is_still(self) -> None:
         for _ in range(_SPINS):
             await asyncio.sleep(self._nap)
-            busy = any(one._tasks._running for one in self.platforms)
+            busy = any(one._tasks._running or getattr(one._tasks, "_waiting", ()) for one in self.platforms)
             if self.app.reconciler.idle and self.app.notifier.idle and not busy:
                 return
         raise AssertionError("the bot works without end")
