@@ -76,7 +76,9 @@ def typed(text: str, api: str) -> list[bytes]:
     return [request(line, number, f"{api}respond") for number, line in enumerate(words)]
 
 
-Times = dict[str, list[tuple[list[float], float]]]
+Go = tuple[list[float], float, float]
+"""Seconds to each ack, to the last one, and until everything was answered."""
+Times = dict[str, list[Go]]
 
 
 async def measure() -> list[Row]:
@@ -101,9 +103,10 @@ async def _in_turn(ports: dict[str, int], kinds: tuple[str, ...], text: str, api
     found: Times = {kind: [] for kind in kinds}
     for _ in range(_ROUNDS):
         for kind in kinds:
-            before = await answered(api)
-            found[kind].append(await acknowledged(ports[kind], typed(text, api), flight))
+            before, start = await answered(api), time.perf_counter()
+            each, whole = await acknowledged(ports[kind], typed(text, api), flight)
             await until_answered(api, before + _COMMANDS * (kind == "bot"))
+            found[kind].append((each, whole, time.perf_counter() - start))
     return found
 
 
@@ -129,21 +132,27 @@ def _rows(text: str, flight: int, times: Times, floor: str, aim: str) -> list[Ro
         Row(f"{what}, {word}", _over(times["bot"], of), _over(times[floor], of), "ms", named[floor], aim)
         for word, of in (("p50", _p50), ("p99", _p99), ("a command", _each))
     ]
+    rows.append(Row(f"{what}, carried out", _over(times["bot"], _done), _over(times[floor], _each), "ms", named[floor]))
     return [*rows, Row(f"{what}, p50", _over(times["bot"], _p50), _over(times["echo"], _p50), "ms", named["echo"])]
 
 
-def _over(rounds: list[tuple[list[float], float]], of: Callable[[list[float], float], float]) -> float:
-    return median(of(each, whole) for each, whole in rounds) * 1000
+def _over(goes: list[Go], of: Callable[[Go], float]) -> float:
+    return median(map(of, goes)) * 1000
 
 
-def _p50(each: list[float], _: float) -> float:
-    return median(each)
+def _p50(go: Go) -> float:
+    return median(go[0])
 
 
-def _p99(each: list[float], _: float) -> float:
-    return quantiles(each, n=100)[98]
+def _p99(go: Go) -> float:
+    return quantiles(go[0], n=100)[98]
 
 
-def _each(each: list[float], whole: float) -> float:
-    """One over the requests a second."""
-    return whole / len(each)
+def _each(go: Go) -> float:
+    """One over the acks a second."""
+    return go[1] / len(go[0])
+
+
+def _done(go: Go) -> float:
+    """One over the commands a second that are decided and answered too."""
+    return go[2] / len(go[0])

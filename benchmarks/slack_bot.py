@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import SecretStr
 from securesystemslib.signer import CryptoSigner
 from starlette.types import ASGIApp
 
@@ -34,7 +35,17 @@ async def running(folder: Path, api: str) -> ASGIApp:
     clock, artifacts, source = SystemClock(), MemoryArtifacts(), MemorySource()
     agents = MemoryAgents(clock, artifacts.content)
     public = agents.public()
-    setup = Setup("xoxb-1", "", SECRET, TEAM, APP, CHANNEL, frozenset({CHANNEL}), mode="http", api_url=api)
+    setup = Setup(
+        SecretStr("xoxb-1"),
+        SecretStr(""),
+        SecretStr(SECRET),
+        TEAM,
+        APP,
+        CHANNEL,
+        frozenset({CHANNEL}),
+        mode="http",
+        api_url=api,
+    )
     slack = SlackPlatform(setup, clock)
     settings = Settings.model_validate({"workflow": {"max_active_per_person": 10**9, "max_commands_per_minute": 10**9}})
     accounts = (Account("slack", USER), Account("bench", "1"))

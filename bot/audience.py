@@ -11,7 +11,6 @@ from core.cards import Card
 from core.commands import split_id
 from core.completion import CompletionContext
 from core.people import Account, Person
-from core.policy import approvers
 from core.ports import ArtifactProblem
 from core.stages import Stage
 
@@ -23,7 +22,8 @@ class Audience:
     async def person(self, account: Account) -> Person | None:
         """Whose account it is, with the roles that are certain now. None for a stranger."""
         await self._app.people.refresh([account])
-        return self._app.people.find(account)
+        person = self._app.people.find(account)
+        return person and self._app.viewer.seen(person)
 
     async def updates(self, account: Account) -> Sequence[str]:
         """The ids of ALPHA's updates, newest first; none for somebody who may not look.
@@ -31,7 +31,7 @@ class Audience:
         Where ALPHA cannot be read there are none either, which `servers` explains.
         """
         person = await self.person(account)
-        if person is None or not person.roles:
+        if person is None or not person.known:
             return ()
         try:
             return list(dict.fromkeys(file.id for file in await self._app.parts.source.updates()))
@@ -57,11 +57,7 @@ class Audience:
 
     async def waiting(self, person: Person) -> Sequence[Card]:
         """The cards of the deployments in which this person's vote would count, oldest first."""
-        parts = self._app.parts
-        mine = [
-            d
-            for d in await parts.store.active()
-            if d.stage is Stage.AWAITING_APPROVAL and approvers(d, [person], parts.policy)
-        ]
-        drawn = [await self._app.viewer.card(d.key) for d in mine]
+        asked = [d for d in await self._app.parts.store.active() if d.stage is Stage.AWAITING_APPROVAL]
+        mine = [d.key for d in asked if person.id in await self._app.viewer.could_vote(d.key)]
+        drawn = [await self._app.viewer.card(key) for key in mine]
         return [found[0] for found in drawn if found is not None]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from bot.attestations import signed
-from core import steps as s
+from core import effects as fx
 from core.facts import ArtifactCopied, Facts, PackageSigned
 from core.phases.push import manifest_facts
 from core.ports import Agent, Agents, ArtifactProblem, ArtifactSource, ArtifactStore, ServerFault, Store
@@ -31,48 +31,48 @@ class Effects:
         self._signer = signer
         self._progress = progress
 
-    async def perform(self, effect: s.Effect, seen: s.Observed, facts: Facts) -> s.Observed:
+    async def perform(self, effect: fx.Effect, seen: fx.Observed, facts: Facts) -> fx.Observed:
         """`seen` with the effect's answer. Raises ServerFault or ArtifactProblem."""
         match effect:
-            case s.Copy():
+            case fx.Copy():
                 return replace(seen, copied=await self._copy(effect, facts))
-            case s.Package():
+            case fx.Package():
                 return replace(seen, package=await self._package(effect, facts))
-            case s.Look(place):
+            case fx.Look(place):
                 return await self._look(place, seen, facts)
-            case s.Upload(place, digest):
+            case fx.Upload(place, digest):
                 await self._agent(place, facts).upload(digest, self._report(facts))
                 return replace(seen, uploaded=seen.uploaded | {(place, digest)})
-            case s.PutSlot(place, slot, release):
+            case fx.PutSlot(place, slot, release):
                 state = await self._agent(place, facts).stage(slot, release)
                 return replace(seen, slots={**seen.slots, place: state})
-            case s.Withdraw(place, slot):
+            case fx.Withdraw(place, slot):
                 await self._agent(place, facts).withdraw(slot)
                 return replace(seen, withdrawn=True)
-            case s.StartChecks(place, slot, wanted):
+            case fx.StartChecks(place, slot, wanted):
                 report = await self._agent(place, facts).verify(slot, wanted)
                 return replace(seen, reports={**seen.reports, wanted.run: report})
-            case s.LookReport(place, slot, run):
+            case fx.LookReport(place, slot, run):
                 found = await self._agent(place, facts).report(slot, run)
                 return replace(seen, reports={**seen.reports, run: found})
-            case s.Desire(place, release):
+            case fx.Desire(place, release):
                 component = await self._agent(place, facts).desire(release)
                 return replace(seen, components={**seen.components, place: component})
-            case s.Distribute():
+            case fx.Distribute():
                 return await self._distribute(effect, seen, facts)
-            case s.Attest(unattested):
+            case fx.Attest(unattested):
                 return replace(seen, statement=signed(self._signer, unattested))
             case _:
                 assert_never(effect)
 
-    async def _look(self, place: str, seen: s.Observed, facts: Facts) -> s.Observed:
+    async def _look(self, place: str, seen: fx.Observed, facts: Facts) -> fx.Observed:
         try:
             state = await self._agent(place, facts).state()
         except ServerFault as fault:
             return _away(place, fault, seen)
         return replace(seen, states={**seen.states, place: state})
 
-    async def _distribute(self, effect: s.Distribute, seen: s.Observed, facts: Facts) -> s.Observed:
+    async def _distribute(self, effect: fx.Distribute, seen: fx.Observed, facts: Facts) -> fx.Observed:
         """Asked again each time, it is the look at a region's mainframes too: one region does not wait for another."""
         agent = self._agent(effect.place, facts)
         try:
@@ -90,7 +90,7 @@ class Effects:
         d = facts.deployment
         return lambda done, total: self._progress(d, "Upload", done, total) if d else None
 
-    async def _copy(self, effect: s.Copy, facts: Facts) -> ArtifactCopied:
+    async def _copy(self, effect: fx.Copy, facts: Facts) -> ArtifactCopied:
         files = [file for file in await self._source.find(effect.id) if file.name == effect.file]
         if not files:
             raise ArtifactProblem(f"{effect.file} is no longer on ALPHA")
@@ -98,7 +98,7 @@ class Effects:
         manifest = manifest_facts(await self._artifacts.manifest(digest))
         return ArtifactCopied(digest, size, manifest, tested=digest in await self._store.tested(effect.id))
 
-    async def _package(self, effect: s.Package, facts: Facts) -> PackageSigned:
+    async def _package(self, effect: fx.Package, facts: Facts) -> PackageSigned:
         """Packaging: the bytes are still what people approved, and the statement that OMEGA will get is signed."""
         digest = effect.release.digest
         if digest is None or not await self._artifacts.verify(digest):
@@ -107,7 +107,7 @@ class Effects:
         return PackageSigned(hashlib.sha256(canonical(statement)).hexdigest())
 
 
-def _away(place: str, fault: ServerFault, seen: s.Observed) -> s.Observed:
+def _away(place: str, fault: ServerFault, seen: fx.Observed) -> fx.Observed:
     """A server that does not answer now was seen too. Raises `fault` where asking again would not help."""
     if not fault.temporary:
         raise fault

@@ -28,7 +28,9 @@ from core.proof import Heads, Proof, checkpoint_time
 from core.release.signing import canonical, digest_of
 
 _TRIES = 20
-FORMAT = 1
+"""How often somebody else may come first."""
+_LOOK = 1000
+"""Entries of the system chain among which an export's own is looked for."""
 
 
 class ExportFailed(Exception):
@@ -154,10 +156,6 @@ class Export:
         return next(found, len(envelopes))
 
 
-_LOOK = 1000
-"""Entries of the system chain among which an export's own is looked for."""
-
-
 def _key(row: KnownKey) -> dict[str, str | None]:
     return {
         "public": row.public,
@@ -183,23 +181,6 @@ def _hash(begins: Mapping[str, int]) -> str:
 
 class NoExport(Exception):
     """The file is none. `str(error)` is one sentence."""
-
-
-def keys_in(line: str) -> tuple[KnownKey, ...]:
-    """The public keys that a file names of itself. Raises NoExport."""
-    try:
-        return tuple(KnownKey(**_times(row)) for row in _head(line).keys)
-    except (TypeError, ValueError) as error:
-        raise NoExport("the keys in the first line cannot be read") from error
-
-
-def _times(row: Mapping[str, str | None]) -> dict[str, Any]:
-    since, retired = row.get("since"), row.get("retired")
-    return {
-        "public": row["public"],
-        "since": datetime.fromisoformat(since) if since else None,
-        "retired": datetime.fromisoformat(retired) if retired else None,
-    }
 
 
 def _head(line: str) -> Head:

@@ -10,7 +10,7 @@ from bot.standing import Standing
 from core import commands as c
 from core.facts import AlphaFacts, Facts
 from core.people import Person
-from core.policy import Policy
+from core.policy import Policy, may, roles_in
 from core.ports import (
     Agents,
     AlphaFile,
@@ -24,7 +24,7 @@ from core.ports import (
 from core.release.manifest import Manifest
 from core.state import Deployment, Server
 from core.text import nearest
-from core.workflow import Writing
+from core.workflow import Writing, about
 
 _ASKING = 3.0
 """Seconds that an answer to a person may wait for a server that only adds to it."""
@@ -45,13 +45,15 @@ class Gatherer:
         """Everything that `command` is decided by."""
         match command:
             case c.Configure(url=url):
-                probe = await self._agents.probe(url) if "admin" in asker.roles else None
+                admin = "admin" in roles_in(asker, self._policy)
+                probe = await self._agents.probe(url) if admin else None
                 unfinished = tuple(await self._store.active())
                 return replace(await self._facts(asker, channel, nonce), probe=probe, unfinished=unfinished)
             case c.Push():
                 return await self._for_push(command, asker, channel, nonce)
             case _:
-                around = await self._store.surroundings(*c.split_id(command.id))
+                typed = about(command)
+                around = await self._store.surroundings(*c.split_id(typed or ""))
                 return self.within(around, asker, channel, nonce)
 
     async def for_deployment(self, key: str, nonce: str) -> Facts | None:
@@ -85,22 +87,35 @@ class Gatherer:
             deployment=around.deployment,
             lane=around.lane,
             siblings=around.siblings,
+            blocks=around.blocks,
         )
 
     def _involved(self, d: Deployment | None, asker: Person | None, people: Sequence[Person]) -> tuple[Person, ...]:
         """`people`, with those who have to do with it and are nobody whom the settings list."""
         ids = {person.id for person in people}
         others = {vote.person for vote in d.votes} | {d.pusher} if d else set()
+        others |= {d.emergency.person} if d and d.emergency else set()
         found = [self._people.get(id_) for id_ in sorted(others - ids)]
         mine = () if asker is None or asker.id in ids | others or ":" not in asker.id else (asker,)
         return (*people, *(person for person in found if person is not None), *mine)
+
+    def may_hang_on_groups(self, person: Person, command: c.Command) -> bool:
+        """Whether groups could give them what the command asks for: it is not enough what they may without them."""
+        granted = any(name.startswith("@") for grant in self._policy.grants for name in grant.to)
+        writes = isinstance(command, Writing)
+        return (writes and granted) or not may(person, c.spec_of(command), self._policy)
+
+    def seen(self, person: Person) -> Person:
+        """With whether anything at all is granted to them."""
+        return replace(person, granted=bool(roles_in(person, self._policy)))
 
     async def bare(self, asker: Person, channel: str) -> Facts:
         """What every answer needs: who there is, and which servers."""
         return await self._facts(asker, channel, "")
 
     async def _facts(self, asker: Person | None, channel: str, nonce: str) -> Facts:
-        return self.within(Surroundings(None, tuple(await self._store.servers())), asker, channel, nonce)
+        servers, blocks = tuple(await self._store.servers()), tuple(await self._store.blocks())
+        return self.within(Surroundings(None, servers, blocks=blocks), asker, channel, nonce)
 
     # -- push ----------------------------------------------------------------------------------------------------------
 

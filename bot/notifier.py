@@ -203,7 +203,7 @@ class Notifier:
             shown = await channel.post_card(address, card, nonce=f"{key}@{address}")
         else:
             shown = await channel.edit_card(address, row.reference, card)
-        await self._store.shown(address, key, shown, version)
+        await self._store.shown(address, key, shown, max(version, row.wanted))
         self._edited[(address, key)] = self._clock.now()
         log.debug("card shown", channel=address, deployment=key, version=version)
         return shown

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.checkpoints import proof, whole
 from bot.keys import Trust
 from core.commands import split_id
-from core.events import SYSTEM
+from core.events import SYSTEM, ServerConfigured
 from core.ports import Store
 from core.release.signing import digest_of
 from core.replay import Replay, lanes, unlike_lane
@@ -72,25 +72,50 @@ async def anchor_faults(store: Store, anchors: tuple[Anchor, ...]) -> list[str]:
 
 
 async def unlike(store: Store) -> AsyncIterator[str]:
-    """What is stored of deployments and lanes otherwise than the journal tells, a sentence each."""
+    """What is stored of deployments, lanes and servers otherwise than the journal tells, a sentence each."""
     replays: dict[str, Replay] = {}
+    readable = True
     for head in await store.heads():
         if head.chain == SYSTEM:
             continue
         replay = replays[head.chain] = Replay(head.chain)
         async for entry in whole(store, head.chain):
             replay.entry(entry)
-        if fault := replay.unlike(await store.deployment(*split_id(head.chain))):
+        try:
+            fault = replay.unlike(await store.deployment(*split_id(head.chain)))
+        except (ValueError, TypeError, LookupError):  # what a hand has left there is no deployment
+            fault, readable = f"{head.chain} is stored so that it cannot be read", False
+        if fault:
             yield fault
-    async for d in _stored(store):
-        if d.key not in replays:
-            yield f"{d.key} is among the deployments, and has no journal"
+        replay.deployment = None  # there may be many
     stored = {lane.component: lane for lane in await store.lanes()}
     for component, told in sorted(lanes(replays.values()).items()):
         if told.generation and component not in stored:
             yield f"the lane of {component} is gone"
         elif component in stored and (fault := unlike_lane(told, stored[component])):
             yield fault
+    if readable:
+        async for d in _stored(store):
+            if d.key not in replays:
+                yield f"{d.key} is among the deployments, and has no journal"
+
+    async for fault in _unlike_servers(store):
+        yield fault
+
+
+async def _unlike_servers(store: Store) -> AsyncIterator[str]:
+    told: dict[tuple[str, str], tuple[str, str, str | None, str]] = {}
+    async for entry in whole(store, SYSTEM):
+        if entry.kind == ServerConfigured.__name__:
+            data = entry.data
+            told[data["role"], data["region"]] = (data["name"], data["url"], data["public_key"], entry.by)
+    stored: dict[tuple[str, str], tuple[str, str, str | None, str]] = {
+        (server.role, server.region): (server.name, server.url, server.public_key, server.configured_by)
+        for server in await store.servers()
+    }
+    for place in sorted({*told, *stored}):
+        if told.get(place) != stored.get(place):
+            yield f"the server {' '.join(place)} is stored otherwise than the journal tells"
 
 
 async def _stored(store: Store) -> AsyncIterator[Deployment]:

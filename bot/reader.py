@@ -17,7 +17,7 @@ from core.facts import Facts
 from core.help import help_for, plain_lines
 from core.journal import Entry
 from core.people import Person
-from core.policy import may
+from core.policy import Scope, may
 from core.ports import (
     Agents,
     ArtifactProblem,
@@ -49,6 +49,9 @@ _WAY = (
     Stage.DEPLOYING, Stage.DISTRIBUTING, Stage.COMPLETED,
 )  # fmt: skip
 """The way to production: whoever is further along has reached what is before."""
+
+
+_LOOKING = c.spec_of(c.Status())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Reader:
             return _done(answers.whoami(asker, message.platform, facts))
         if isinstance(command, c.Help):
             return _done(self._help(command, message))
-        if not may(asker, c.spec_of(command)):
+        if not may(asker, c.spec_of(command), facts.policy):
             refused = not_allowed(facts, c.spec_of(command))
             return Reply("refused", Card(refused.why, tone="bad", summary=refused.why))
         return await self._allowed(command, facts, asker.time_zone)
@@ -96,6 +99,8 @@ class Reader:
                 return await self._one(typed, facts, zone)
             case c.History(count, component):
                 return _done(await self._history(count, component, facts, zone))
+            case c.When(id=typed):
+                return await self._when(typed, facts, zone)
             case c.Show(id=typed):
                 return await self._show(typed, facts, zone)
             case c.Audit(id=typed):
@@ -117,8 +122,8 @@ class Reader:
     # -- deployments ---------------------------------------------------------------------------------------------------
 
     async def _status(self, facts: Facts, zone: str) -> Card:
-        active = await self._store.active()
-        lanes = await self._store.lanes()
+        active = [d for d in await self._store.active() if _sees(facts, d.component)]
+        lanes = [lane for lane in await self._store.lanes() if _sees(facts, lane.component)]
         since = {}
         for ref in {ref for lane in lanes for ref in lane.releases}:
             d = await self._store.deployment(ref.id, ref.attempt)
@@ -126,43 +131,52 @@ class Reader:
                 since[d.key] = d.stage_since
         return answers.status(active, lanes, since, await self._alpha_now(), facts, zone)
 
-    async def _find(self, typed: str) -> Deployment | None:
-        return await self._store.deployment(*c.split_id(typed))
+    async def _find(self, typed: str, facts: Facts) -> Deployment | None:
+        """The deployment, where the asker may see its component."""
+        d = await self._store.deployment(*c.split_id(typed))
+        return d if d is not None and _sees(facts, d.component) else None
 
     async def _one(self, typed: str, facts: Facts, zone: str) -> Reply:
-        d = await self._find(typed)
+        d = await self._find(typed, facts)
         if d is None:
-            return await self._missing(typed)
+            return await self._missing(typed, facts)
         return Reply("done", deployment_card(d, await self._around(d, facts), zone), d.name)
+
+    async def _when(self, typed: str, facts: Facts, zone: str) -> Reply:
+        d = await self._find(typed, facts)
+        if d is None:
+            return await self._missing(typed, facts)
+        return Reply("done", answers.when(d, await self._around(d, facts), zone), d.name)
 
     async def _around(self, d: Deployment, facts: Facts) -> Facts:
         found = await self._gather.for_deployment(d.key, "")
         return facts if found is None else replace(found, asker=facts.asker)
 
-    async def _missing(self, typed: str) -> Reply:
-        known = [d.id for d in (await self._store.history(50)).deployments]
+    async def _missing(self, typed: str, facts: Facts) -> Reply:
+        known = [d.id for d in (await self._store.history(50)).deployments if _sees(facts, d.component)]
         card = answers.not_found(typed, nearest(c.split_id(typed)[0], known))
         return Reply("refused", card)
 
     async def _history(self, count: int, component: str | None, facts: Facts, zone: str) -> Card:
         page = await self._store.history(count, component=component)
-        notes = await self._store.noted([d.key for d in page.deployments])
-        return answers.history(page.deployments, notes, facts, zone)
+        shown = [d for d in page.deployments if _sees(facts, d.component)]
+        notes = await self._store.noted([d.key for d in shown])
+        return answers.history(shown, notes, facts, zone)
 
     async def _journal(self, chain: str) -> Sequence[Entry]:
         return await self._store.journal(chain, limit=_PAGE)
 
     async def _show(self, typed: str, facts: Facts, zone: str) -> Reply:
-        d = await self._find(typed)
+        d = await self._find(typed, facts)
         if d is None:
-            return await self._missing(typed)
+            return await self._missing(typed, facts)
         return Reply("done", answers.timeline(d, await self._journal(d.key), facts, zone), d.name)
 
     async def _audit(self, typed: str, facts: Facts, zone: str) -> Reply:
         """From its first event to its last, however many there are: evidence is not cut."""
-        d = await self._find(typed)
+        d = await self._find(typed, facts)
         if d is None:
-            return await self._missing(typed)
+            return await self._missing(typed, facts)
         entries = [entry async for entry in whole(self._store, d.key)]
         return Reply("done", evidence(d, entries, facts, zone), d.name)
 
@@ -170,9 +184,9 @@ class Reader:
         """Until it has reached the stage, or (without one) until a person is needed or it has ended."""
         until = None if command.timeout is None else self._clock.now() + timedelta(seconds=command.timeout)
         while True:
-            d = await self._find(command.id)
+            d = await self._find(command.id, facts)
             if d is None:
-                return await self._missing(command.id)
+                return await self._missing(command.id, facts)
             outcome = _arrived(d, command.stage)
             if outcome is not None:
                 return Reply(outcome, deployment_card(d, await self._around(d, facts), zone), d.name)
@@ -229,6 +243,11 @@ class Reader:
             return server.region, None, str(fault)
         except TimeoutError:
             return server.region, None, f"no answer within {say.duration(_ASKING)}"
+
+
+def _sees(facts: Facts, component: str) -> bool:
+    """Whether the asker may look at what concerns this component: with any role for it."""
+    return may(facts.me, _LOOKING, facts.policy, Scope(component))
 
 
 def _done(card: Card) -> Reply:

@@ -17,6 +17,7 @@ from bot.effects import Effects
 from bot.logs import reference
 from bot.past import Past
 from bot.service import Service
+from core import effects as fx
 from core import steps as s
 from core.facts import Facts, Outcome, StepFailed
 from core.ports import ArtifactProblem, Change, Clock, FenceLost, Lease, ServerFault, Store
@@ -187,7 +188,7 @@ class Reconciler:
         The facts are read again after every step: what a person decided meanwhile counts from then on, and what was
         seen under another intent is seen again.
         """
-        fresh = s.Observed(missed=self._missed.pop(lease.key, frozenset()))
+        fresh = fx.Observed(missed=self._missed.pop(lease.key, frozenset()))
         seen, before = fresh, None
         for _ in range(_STEPS):
             facts = await self._service.facts(lease.key)
@@ -196,7 +197,7 @@ class Reconciler:
             seen = seen if _intent(facts.deployment) == before else fresh
             before = _intent(facts.deployment)
             step = s.next_step(facts.deployment, seen, facts, self._poll)
-            if isinstance(step, s.Wait):
+            if isinstance(step, fx.Wait):
                 if seen.away:
                     self._missed[lease.key] = frozenset(seen.away)
                 return self._until(step.seconds, facts.deployment, facts)
@@ -216,7 +217,7 @@ class Reconciler:
         left = max(0.0, (deadline - facts.now).total_seconds())
         return left if seconds is None else min(seconds, left)
 
-    async def _perform(self, effect: s.Effect, seen: s.Observed, facts: Facts, lease: Lease) -> s.Observed:
+    async def _perform(self, effect: fx.Effect, seen: fx.Observed, facts: Facts, lease: Lease) -> fx.Observed:
         """`seen` with what came of the effect. One that is refused for good fails the stage."""
         try:
             seen = await self._effects.perform(effect, seen, facts)
@@ -224,7 +225,7 @@ class Reconciler:
             if (isinstance(fault, ServerFault) and fault.temporary) or not _fails_by_it(facts):
                 raise
             await self._service.observe(lease.key, StepFailed(str(fault), _region(effect)), lease)
-            return s.Observed()
+            return fx.Observed()
         log.debug("performed", deployment=lease.key, effect=type(effect).__name__)
         return seen
 
@@ -239,6 +240,6 @@ def _fails_by_it(facts: Facts) -> bool:
     return facts.deployment is not None and facts.deployment.stage in MOVING
 
 
-def _region(effect: s.Effect) -> str | None:
+def _region(effect: fx.Effect) -> str | None:
     place = getattr(effect, "place", "")
     return place.removeprefix("omega/") if place.startswith("omega/") else None

@@ -12,8 +12,8 @@ from core import say
 from core.changes import change
 from core.events import SYSTEM, PeopleChanged
 from core.facts import Facts
-from core.people import Group, Person
-from core.policy import Policy
+from core.people import Grant, Group, Person
+from core.policy import Holiday, Policy, Window
 from core.ports import Clock, Conflict, Store
 from core.steps import has_work
 
@@ -61,10 +61,36 @@ def roster_of(people: Sequence[Person], policy: Policy, groups: Sequence[Group] 
     """Everything that decides who may approve what."""
     rules: dict[str, Any] = {"quorum": policy.quorum, "approving one's own push": policy.own_push}
     rules |= {f"quorum of {component}": quorum for component, quorum in sorted(policy.quorum_by_component.items())}
+    if policy.groups:
+        rules["groups that must agree"] = list(policy.groups)
+    rules |= {f"groups of {name}": list(groups) for name, groups in sorted(policy.groups_by_component.items())}
+    if policy.grants:
+        rules["grants"] = [_grant(grant) for grant in policy.grants]
+    rules |= {f"the window {one.name}": _window(one) for one in policy.windows}
+    rules |= {
+        f"the holiday {one.name}": f"{say.listed(one.days)} in {one.time_zone}{_for(one)}" for one in policy.holidays
+    }
     for group in groups:
         rules |= {f"roles of the group {group.name}": sorted(group.roles)}
         rules |= {f"members of the group {group.name}": sorted(f"{where} {place}" for where, place in group.places)}
     return {"people": {person.id: _facts_of(person) for person in people}, "rules": rules}
+
+
+def _grant(grant: Grant) -> str:
+    return f"{say.listed(sorted(grant.roles))} for {grant.where} to {say.listed(grant.to)}"
+
+
+def _window(window: Window) -> str:
+    only = "" if window.required else ", to be chosen"
+    return f'"{window.opens}" in {window.time_zone} for {say.duration(window.lasts)}{_for(window)}{only}'
+
+
+def _holiday(holiday: Holiday) -> str:
+    return f"{say.listed(holiday.days)} in {holiday.time_zone}{_for(holiday)}"
+
+
+def _for(one: Window | Holiday) -> str:
+    return f" for {say.listed(one.components)}" if one.components else ""
 
 
 def _facts_of(person: Person) -> dict[str, Any]:

@@ -25,11 +25,10 @@ from core.facts import ChecksSeen, Decided, Elapsed, Facts, LaneFree, Outcome, R
 from core.parsing import Ignore, parse
 from core.parsing import Reply as Usage
 from core.people import Account, Person
-from core.policy import may
 from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, Reply, Settled, Store, Surroundings
 from core.ports import Outcome as Result
 from core.state import Deployment
-from core.workflow import Writing, conclude, decide
+from core.workflow import Writing, about, conclude, decide
 
 T = TypeVar("T")
 log = structlog.get_logger("ashat.service")
@@ -131,13 +130,15 @@ class Service:
             return person
         if isinstance(command, c.Approve):
             await self._ask_voters(await self._store.deployment(*c.split_id(command.id)), message.account)
-        elif isinstance(command, c.Whoami) or not may(person, c.spec_of(command)):
+        elif isinstance(command, c.Whoami) or self._gather.may_hang_on_groups(person, command):
             await self._people.refresh([message.account])
         return self._person(message)
 
     async def _ask_voters(self, d: Deployment | None, *more: Account) -> None:
         """Make it certain who may vote for `d` now."""
-        people = (self._people.get(vote.person) for vote in (d.votes if d else ()))
+        gave = [vote.person for vote in d.votes] if d else []
+        gave += [d.emergency.person] if d and d.emergency else []
+        people = (self._people.get(person) for person in gave)
         accounts = [account for person in people if person is not None for account in person.accounts]
         await self._people.refresh([*accounts, *more], everybody=True)
 
@@ -204,24 +205,28 @@ class Service:
             draft = drafted(await self._gather.for_command(command, person, message.channel, fresh))
             await self._store.commit(draft)
         else:
+            typed = about(command)
+            unfinished = () if typed else tuple(await self._store.active())
             wanted = await self._store.decide(
-                *c.split_id(command.id),
-                lambda around: drafted(self._gather.within(around, person, message.channel, fresh)),
+                *c.split_id(typed or ""),
+                lambda around: drafted(
+                    replace(self._gather.within(around, person, message.channel, fresh), unfinished=unfinished)
+                ),
             )
             draft = _certain(wanted)
         return draft, _certain(draft.settled).reply
 
     def _decided(self, command: Writing, facts: Facts, message: Incoming) -> tuple[Reply, Change]:
         verdict = decide(command, facts)
-        about = facts.deployment.name if facts.deployment else getattr(command, "id", None)
+        name = facts.deployment.name if facts.deployment else getattr(command, "id", None)
         match verdict:
             case Refused(_, why, more):
-                return Reply("refused", Card(why, more, tone="bad", summary=why), about), Change()
+                return Reply("refused", Card(why, more, tone="bad", summary=why), name), Change()
             case Decided(events, says):
                 draft = change(facts, events, via=message.platform)
                 first, *rest = (*says, *advice(command))
-                about = draft.deployment.name if draft.deployment else about
-                return Reply("done", Card(first, tuple(rest), summary=first), about), draft
+                name = draft.deployment.name if draft.deployment else name
+                return Reply("done", Card(first, tuple(rest), summary=first), name), draft
 
     # -- what was observed ---------------------------------------------------------------------------------------------
 
@@ -303,7 +308,7 @@ def nonce() -> str:
 
 
 def _with_seen(command: Writing, seen: c.Seen | None) -> Writing:
-    if seen is None or isinstance(command, c.Configure | c.Push | c.Note):
+    if seen is None or isinstance(command, c.Configure | c.Push | c.Note | c.Lock | c.Unlock | c.Freeze | c.Unfreeze):
         return command
     return replace(command, seen=seen)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from bot.gather import Gatherer
 from core.cards import Card
-from core.policy import awaited
+from core.people import Person
+from core.policy import approvers, awaited
 from core.state import Deployment
 from core.views.deployment import Progress, deployment_card
 
@@ -30,7 +31,18 @@ class Viewer:
         facts = await self._gather.for_deployment(key, "")
         if facts is None or facts.deployment is None:
             return frozenset()
-        return frozenset(person.id for person in awaited(facts.deployment, facts.people, facts.policy))
+        return frozenset(person.id for person in awaited(facts.deployment, facts))
+
+    async def could_vote(self, key: str) -> frozenset[str]:
+        """The people whose vote would count for it now."""
+        facts = await self._gather.for_deployment(key, "")
+        if facts is None or facts.deployment is None:
+            return frozenset()
+        return frozenset(person.id for person in approvers(facts.deployment, facts))
+
+    def seen(self, person: Person) -> Person:
+        """With whether anything at all is granted to them."""
+        return self._gather.seen(person)
 
     def progressed(self, d: Deployment, what: str, done: int, total: int) -> None:
         """An upload goes on; it is forgotten once it is whole."""

@@ -17,12 +17,12 @@ from core.facts import Facts
 from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import in_words
-from core.policy import approvers, covers
+from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
+from core.policy import admins, countersigners, covers, helpers
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Check, Deployment
+from core.state import Block, Check, Deployment
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -35,8 +35,13 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.thread("Action plan", *plan_lines(event)[1:], *event.warnings)
         case e.VerificationPassed(run):
             tell.thread("✅ Verification PASSED!", f"Run {run}: {_passed(d)}", *_warnings(d), tone="good")
-            tell.ask_for_votes([person.id for person in approvers(d, facts.people, facts.policy)])
+            tell.ask_for_votes([person.id for person in helpers(d, facts)])
         case e.ApproversReminded(people):
+            tell.ask_for_votes(people, again=True)
+        case e.Escalated(group, people):
+            tell.thread(
+                f"It has waited for long: {group} is asked too", *(() if people else ("Nobody there may vote",))
+            )
             tell.ask_for_votes(people, again=True)
         case e.VerificationFailed():
             lines = ("Issues detected on Public Server. Deployment cannot proceed to OMEGA.", *failed_checks(d))
@@ -44,8 +49,21 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.ping([d.pusher], f"{d.name} failed verification", *failed_checks(d))
         case e.Voted(person):
             tell.thread(f"{facts.name_of(person)} approved", event.says)
-        case e.Approved(people, behind):
+        case e.VoteWithdrawn(person, short):
+            tell.withdrawn(person, short=short)
+        case e.Approved(people, behind) if people:
             tell.approved(people, behind)
+        case e.StartSet():
+            tell.starts(event)
+        case e.EmergencyDeclared():
+            tell.emergency(event)
+        case e.Countersigned(person):
+            tell.thread(f"{facts.name_of(person)} countersigned the emergency of {d.name}", tone="good")
+            tell.ping([d.emergency.person] if d.emergency else [], f"{d.name}'s emergency is countersigned")
+        case e.CountersignOverdue():
+            tell.overdue()
+        case e.RollbackAsked(_, why):
+            tell.asks_to_roll_back(why)
         case e.VotesFell(people, why) if people:
             tell.thread(f"Votes fell: {_names(people, facts)}", f"Because {why}")
             tell.ping(people, f"Your vote for {d.name} no longer counts", f"Because {why}", _next_vote(d))
@@ -61,6 +79,8 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.failed(event)
         case e.Retried(stage):
             tell.thread(f"{tell.actor} tries {stage.words} again")
+        case e.Paused(wide=True) | e.Resumed() if facts.asker is None:
+            pass  # the pause of everything, and its end, are told once
         case e.Paused(why, automatic):
             tell.paused(why, automatic)
         case e.Resumed():
@@ -81,12 +101,45 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
 
 
 def _system(event: e.Event, facts: Facts) -> list[Outbound]:
-    if not isinstance(event, e.ServerConfigured) or not facts.channel:
-        return []
-    what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+    """One line where it was said; what holds production is told to whoever follows it, too."""
     by = facts.asker.name if facts.asker else "Ashat"
-    was = f", in place of {event.replaced}" if event.replaced else ""
-    return [Outbound("line", facts.channel, Card(f"{by} configured {what}: {event.name} at {event.url}{was}"))]
+    match event:
+        case e.ServerConfigured():
+            what = "Public" if event.role == "public" else f"OMEGA {event.region}"
+            was = f", in place of {event.replaced}" if event.replaced else ""
+            return _lines((facts.channel,), f"{by} configured {what}: {event.name} at {event.url}{was}")
+        case e.Blocked():
+            return _lines(_concerned(event.component, facts), f"{by} {_blocked(event, facts)}")
+        case e.Unblocked():
+            verb = {"lock": "unlocked", "freeze": "unfroze", "pause": "lets go on:"}[event.kind]
+            broke = f" (it was {facts.name_of(event.holder)}'s lock): “{event.why}”" if event.why else ""
+            component = next((block.component for block in facts.blocks if block.id == event.id), None)
+            return _lines(_concerned(component, facts), f"{by} {verb} {event.where}{broke}")
+        case _:
+            return []
+
+
+def _lines(channels: Iterable[str], text: str) -> list[Outbound]:
+    return [Outbound("line", channel, Card(text)) for channel in dict.fromkeys(channels) if channel]
+
+
+def _concerned(component: str | None, facts: Facts) -> tuple[str, ...]:
+    """Where it was said, and the channels that follow the component."""
+    routes = facts.policy.routes
+    return (
+        facts.channel,
+        *(one.channel for one in routes if not one.components or component in (None, *one.components)),
+    )
+
+
+def _blocked(event: e.Blocked, facts: Facts) -> str:
+    if event.kind == "pause":
+        return "paused everything that goes to production. Rollbacks go on; `deploy resume` ends it"
+    verb = "locked" if event.kind == "lock" else "froze"
+    what = Block(event.id, event.kind, "", event.why, facts.now, event.until, event.component, event.region)
+    zone = facts.asker.time_zone if facts.asker else "UTC"
+    end = f" until {say.clock(event.until, zone, facts.now)} ({zone})" if event.until else ""
+    return f"{verb} {what.where}{end}: “{event.why}”. Rollbacks go on"
 
 
 def _names(people: Iterable[str], facts: Facts) -> str:
@@ -187,6 +240,50 @@ class _Teller:
         buttons = (approve_button(d), Button("Details", f"show {d.name}"))
         self.ping(people, title, *lines, buttons=buttons, vote=True)
 
+    def withdrawn(self, person: str, *, short: bool) -> None:
+        title = f"{self.facts.name_of(person)} took the vote for {self.d.name} back"
+        self.thread(title, *(("It waits for approval again",) if short else ()))
+        self.ping([self.d.pusher] if short else [], title, "It waits for approval again")
+
+    def starts(self, event: e.StartSet) -> None:
+        zone = self.facts.asker.time_zone if self.facts.asker else "UTC"
+        window = f", window {event.window}" if event.window else ""
+        self.thread(f"Not before {say.clock(event.at, zone, self.facts.now)} {zone}{window}")
+
+    def emergency(self, event: e.EmergencyDeclared) -> None:
+        """Everyone on the routes, whatever they have subscribed to; and those who can countersign."""
+        d = self.d
+        title = f"🚨 {self.actor} declared an emergency: {d.name} goes to OMEGA without votes"
+        lines = (f"“{event.why}”", event.says, "Skipped: votes, freezes, locks and windows; never verification")
+        self.thread(title, *lines, tone="bad", broadcast=True)
+        told = {d.home, *subscribed(d, self.facts.policy.routes)}
+        card = Card(title, lines, tone="bad", summary=f"{d.name}: {title}")
+        for channel in dict.fromkeys(route.channel for route in self.facts.policy.routes):
+            if channel not in told:
+                self.messages.append(Outbound("line", channel, card))
+        self.ping([d.pusher, *self._could_sign()], title, *lines, f"`deploy countersign {d.name}`")
+
+    def _could_sign(self) -> list[str]:
+        one = self.d.emergency
+        but = (one.person, self.d.pusher) if one else (self.d.pusher,)
+        return [person.id for person in countersigners(self.d.component, but, self.facts)]
+
+    def overdue(self) -> None:
+        one = self.d.emergency
+        title = f"🚨 Nobody has countersigned the emergency of {self.d.name}"
+        lines = (f"“{one.why}”" if one else "", f"{self.d.component} takes nothing but rollbacks until somebody does",
+                 f"`deploy countersign {self.d.name}`")  # fmt: skip
+        self.thread(title, *lines, tone="bad", broadcast=True)
+        could = [person.id for person in admins(self.facts.people, self.facts.policy)]
+        self.ping([*self._could_sign(), *could], title, *lines)
+
+    def asks_to_roll_back(self, why: str | None) -> None:
+        d = self.d
+        title = f"↩️ {self.actor} asks to roll {d.name} back; a second person has to agree"
+        lines = (*((f"“{why}”",) if why else ()), CANNOT_BE_UNDONE, f"`deploy rollback {d.name}`")
+        self.thread(title, *lines, broadcast=True)
+        self.ping([person.id for person in seconders(d, self.facts)], title, *lines)
+
     def approved(self, people: tuple[str, ...], behind: str | None) -> None:
         where = f"; queued behind {behind}" if behind else "; it goes to OMEGA"
         self.ping([self.d.pusher], f"{self.d.name} is approved by {_names(people, self.facts)}{where}")
@@ -209,8 +306,8 @@ class _Teller:
         title = f"⏸ {self.d.name} is paused" + ("" if automatic else f" by {self.actor}")
         help_ = f"`deploy resume {self.d.name}`, or `deploy rollback {self.d.name}`"
         self.thread(title, *((why,) if automatic else ()), help_, broadcast=automatic)
-        admins = [person.id for person in self.facts.people if "admin" in person.roles] if automatic else []
-        self.ping([self.d.pusher, *admins], title, why, help_)
+        could = admins(self.facts.people, self.facts.policy) if automatic else []
+        self.ping([self.d.pusher, *(person.id for person in could)], title, why, help_)
 
     def rolling_back(self, event: e.RollbackStarted) -> None:
         what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"

@@ -29,7 +29,7 @@ class Button:
     command: str
     seen: Seen | None = None
     confirm: str | None = None
-    """The consequences, asked before it is said."""
+    """The consequences, asked before it is said; with `asks`, in the dialog that asks."""
     asks: Literal["reason", "optional reason"] | None = None
     style: Literal["plain", "primary", "danger"] = "plain"
 

@@ -15,7 +15,7 @@ from core.journal import Draft
 from core.ports import Change, Lease, Outbound, Settled
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 from core.steps import has_work
 
 
@@ -36,10 +36,18 @@ def change(
     entries: list[Draft] = []
     outbox: list[Outbound] = []
     servers: list[Server] = []
+    blocks: list[Block] = []
+    lifted: list[str] = []
     for event in events:
         match event:
             case e.ServerConfigured():
                 servers.append(_server(event, by, facts.now))
+                entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
+            case e.Blocked():
+                blocks.append(_block(event, by, facts.now))
+                entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
+            case e.Unblocked():
+                lifted.append(event.id)
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
             case e.Opened() | e.TestedOnAlpha() | e.PeopleChanged() | e.Exported():
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
@@ -50,17 +58,24 @@ def change(
                 if isinstance(event, e.Pushed):
                     entries.append(_draft(e.SYSTEM, e.Opened(after.key), facts.now, by, via))
         outbox += announce(event, after, facts)
+    if blocks or lifted:
+        lifted += [block.id for block in facts.blocks if not block.stands(facts.now)]
+    anew = tuple(other.key for other in facts.unfinished) if blocks or lifted else ()
     moved = after is not None and after is not (None if fresh else before)
     return Change(
         deployment=after if moved else None,
         lane=lane if lane is not facts.lane else None,
         servers=tuple(servers),
+        blocks=tuple(blocks),
+        lifted=tuple(lifted),
+        judged=_judged(events, facts),
+        redraw=anew,
         entries=tuple(entries),
         outbox=tuple(outbox),
         follow=_follow(after, facts, fresh=fresh) if moved and after else (),
         settled=settled,
         due=_due(after if moved else None, facts, turned=lane is not facts.lane or _place(before) != _place(after))
-        + tuple((other.key, facts.now) for other in facts.unfinished if servers),
+        + tuple((other.key, facts.now) for other in facts.unfinished if servers or anew),
         lease=lease,
     )
 
@@ -78,7 +93,17 @@ def _due(after: Deployment | None, facts: Facts, *, turned: bool) -> tuple[tuple
 
 def _place(d: Deployment | None) -> bool:
     """Whether it stands in its component's queue, before others."""
-    return d is not None and d.stage is Stage.SCHEDULED and d.hold is None
+    return d is not None and d.stage is Stage.SCHEDULED and not d.waits
+
+
+def _judged(events: tuple[e.Event, ...], facts: Facts) -> frozenset[str] | None:
+    """By which blocks it was judged that the lane may be taken."""
+    taken = any(isinstance(event, e.LaneTaken) for event in events)
+    return frozenset(block.id for block in facts.blocks) if taken else None
+
+
+def _block(event: e.Blocked, by: str, at: datetime) -> Block:
+    return Block(event.id, event.kind, by, event.why, at, event.until, event.component, event.region)
 
 
 def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:

@@ -16,11 +16,23 @@ from core.stages import ENDED, TRANSITIONS, Act, Stage
 Group: TypeAlias = Literal["Server Configuration", "Deployment Management", "Monitoring"]
 Where: TypeAlias = Literal["everywhere", "shell"]
 Kind: TypeAlias = Literal[
-    "id", "update", "text", "url", "name", "choice", "stage", "duration", "count", "component", "region", "command"
+    "id",
+    "update",
+    "text",
+    "url",
+    "name",
+    "choice",
+    "stage",
+    "duration",
+    "time",
+    "count",
+    "component",
+    "region",
+    "command",
 ]
 """What an argument is. id: a deployment, perhaps with `#attempt`. update: an id in ALPHA, always without one.
 text: free words. name: one word, or several in quotes. choice: one of `Argument.choices`. command: a name in `SPECS`.
-duration: `1h30m`, in seconds once read. count: a whole number from 1."""
+duration: `1h30m`, in seconds once read. time: `Fri 18:00`, see core.times. count: a whole number from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,23 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
+    """`at` as typed, see core.times; `window` a name; `emergency` the reason of one that is declared."""
+
+    id: str
+    seen: Seen | None = None
+    at: str | None = None
+    window: str | None = None
+    emergency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unapprove:
+    id: str
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Countersign:
     id: str
     seen: Seen | None = None
 
@@ -100,14 +129,47 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    id: str
+    """Without an id, everything that moves."""
+
+    id: str | None = None
     seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    id: str
+    id: str | None = None
     seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """`duration` is in seconds; `until` as typed, see core.times."""
+
+    reason: str
+    component: str | None = None
+    duration: float | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    reason: str | None = None
+    component: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    reason: str
+    component: str | None = None
+    region: str | None = None
+    duration: float | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze:
+    component: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +194,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Show:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class When:
     id: str
 
 
@@ -170,6 +237,8 @@ Command: TypeAlias = (
     | Push
     | Verify
     | Approve
+    | Unapprove
+    | Countersign
     | Reject
     | Rollback
     | Cancel
@@ -177,9 +246,14 @@ Command: TypeAlias = (
     | Pause
     | Resume
     | Note
+    | Lock
+    | Unlock
+    | Freeze
+    | Unfreeze
     | Status
     | History
     | Show
+    | When
     | Audit
     | Mainframes
     | Whoami
@@ -253,6 +327,7 @@ class Spec:
 
 
 _APPROVERS: frozenset[Role] = frozenset({"approver"})
+_APPROVERS_ADMINS: frozenset[Role] = frozenset({"approver", "admin"})
 
 
 def _where(act: Act) -> frozenset[Stage]:
@@ -265,6 +340,19 @@ def _id() -> Argument:
 
 def _text(name: str, summary: str, *, required: bool = False, limit: int = 500) -> Argument:
     return Argument(name, "text", summary, name, required=required, limit=limit)
+
+
+def _component() -> Argument:
+    return Argument("component", "component", "only this component", "C", flag="--component")
+
+
+def _for() -> Argument:
+    return Argument("duration", "duration", "how long: 90s, 10m, 2h; at most seven days", "T", flag="--for")
+
+
+def _until() -> Argument:
+    return Argument("until", "time", "until when, in your time zone: 16:00, Fri 18:00, 2026-12-24 18:00", "TIME",
+                    flag="--until")  # fmt: skip
 
 
 SPECS: tuple[Spec, ...] = (
@@ -331,12 +419,49 @@ SPECS: tuple[Spec, ...] = (
         Approve,
         "Approve a verified update for OMEGA and its mainframes.",
         "Deployment Management",
-        ("deploy approve v1.0.0",),
-        (_id(),),
+        ("deploy approve v1.0.0", "deploy approve v1.0.0 --at 02:00", "deploy approve v1.0.0 --window low-traffic"),
+        (
+            _id(),
+            Argument("at", "time", "not before, in your time zone: 02:00, Fri 18:00", "TIME", flag="--at"),
+            Argument("window", "name", "not before this window of the settings opens", "NAME", flag="--window"),
+            Argument(
+                "emergency",
+                "text",
+                "admins: without votes and in spite of freezes, for this reason",
+                "REASON",
+                flag="--emergency",
+                limit=500,
+            ),
+        ),
         role="approver",
         writes=True,
         ids_in=_where(Act.APPROVE),
         tried=("accept", "lgtm", "ok", "yes", "promote"),
+    ),
+    Spec(
+        "unapprove",
+        Unapprove,
+        "Take your own vote back, until OMEGA is touched.",
+        "Deployment Management",
+        ("deploy unapprove v1.0.0",),
+        (_id(),),
+        role="approver",
+        writes=True,
+        ids_in=_where(Act.UNAPPROVE),
+        tried=("unvote", "withdraw", "disapprove", "revoke"),
+    ),
+    Spec(
+        "countersign",
+        Countersign,
+        "Countersign an emergency that another declared.",
+        "Deployment Management",
+        ("deploy countersign v1.0.0",),
+        (_id(),),
+        role="approver",
+        also=frozenset({"admin"}),
+        writes=True,
+        ids_in=frozenset(Stage),
+        tried=("sign", "cosign", "confirm"),
     ),
     Spec(
         "reject",
@@ -391,25 +516,25 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "pause",
         Pause,
-        "Hold a deployment where it is.",
+        "Hold a deployment, or everything that moves.",
         "Deployment Management",
-        ("deploy pause v1.0.0",),
-        (_id(),),
+        ("deploy pause v1.0.0", "deploy pause"),
+        (Argument("id", "id", "one deployment; all of them where none is named", "id"),),
         role="deployer",
-        also=_APPROVERS,
+        also=_APPROVERS_ADMINS,
         writes=True,
         ids_in=_where(Act.PAUSE),
-        tried=("hold", "stop", "halt", "freeze"),
+        tried=("hold", "stop", "halt"),
     ),
     Spec(
         "resume",
         Resume,
-        "Let a paused deployment go on.",
+        "Let a deployment, or everything, go on.",
         "Deployment Management",
-        ("deploy resume v1.0.0",),
-        (_id(),),
+        ("deploy resume v1.0.0", "deploy resume"),
+        (Argument("id", "id", "one deployment; the pause of everything where none is named", "id"),),
         role="deployer",
-        also=_APPROVERS,
+        also=_APPROVERS_ADMINS,
         writes=True,
         ids_in=_where(Act.RESUME),
         tried=("continue", "unpause", "go"),
@@ -426,6 +551,68 @@ SPECS: tuple[Spec, ...] = (
         writes=True,
         ids_in=frozenset(Stage),
         tried=("comment", "annotate", "document"),
+    ),
+    Spec(
+        "lock",
+        Lock,
+        "Keep production as it is for a while.",
+        "Deployment Management",
+        ("deploy lock 'Looking into login errors' --for 2h", "deploy lock 'Moving the database' --component api"),
+        (_text("reason", "why, for everybody who waits", required=True), _component(), _for(), _until()),
+        role="deployer",
+        also=_APPROVERS_ADMINS,
+        writes=True,
+        tried=("block", "claim", "reserve"),
+    ),
+    Spec(
+        "unlock",
+        Unlock,
+        "Lift a lock: yours, or for a reason another's.",
+        "Deployment Management",
+        ("deploy unlock", "deploy unlock 'Bo is on holiday' --component api"),
+        (_text("reason", "why, where the lock is another's"), _component()),
+        role="deployer",
+        also=_APPROVERS_ADMINS,
+        writes=True,
+        tried=("unblock", "release-lock"),
+    ),
+    Spec(
+        "freeze",
+        Freeze,
+        "Let nothing go to OMEGA until a time.",
+        "Deployment Management",
+        ("deploy freeze 'Release weekend' --until 'Mon 08:00'", "deploy freeze Audit --component api --region eu"),
+        (
+            _text("reason", "why, for everybody who waits", required=True),
+            _component(),
+            Argument("region", "region", "only this region of OMEGA", "R", flag="--region"),
+            _for(),
+            _until(),
+        ),
+        role="admin",
+        writes=True,
+        tried=("moratorium", "embargo"),
+    ),
+    Spec(
+        "unfreeze",
+        Unfreeze,
+        "Lift a freeze before its end.",
+        "Deployment Management",
+        ("deploy unfreeze", "deploy unfreeze --component api --region eu"),
+        (_component(), Argument("region", "region", "the freeze of this region", "R", flag="--region")),
+        role="admin",
+        writes=True,
+        tried=("thaw", "defrost"),
+    ),
+    Spec(
+        "when",
+        When,
+        "Show when it may start, and who can lift what holds it.",
+        "Monitoring",
+        ("deploy when v1.0.0",),
+        (_id(),),
+        ids_in=frozenset({Stage.AWAITING_APPROVAL, Stage.SCHEDULED}),
+        tried=("eta", "earliest", "blockers"),
     ),
     Spec(
         "status",

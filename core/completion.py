@@ -95,6 +95,8 @@ def _candidates(spec: Spec, argument: Argument, context: CompletionContext) -> S
             return command_names(shell=context.shell)
         case "duration":
             return ("90s", "10m", "1h")
+        case "time":
+            return ("18:00", "tomorrow", "Mon")
         case "text" | "url" | "name" | "count":
             return ()
 

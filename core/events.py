@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from core.stages import Stage
-from core.state import Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
+from core.state import BlockKind, Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,25 @@ class VotesFell:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteWithdrawn:
+    """By the voter. `short`: the quorum that there was is lost by it."""
+
+    person: str
+    short: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ApproversReminded:
     """Nobody settled it for long: those whose vote was missing were asked again, the one time."""
 
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """It has waited for long: the next group is asked, those of it whose vote would count."""
+
+    group: str
     people: tuple[str, ...]
 
 
@@ -114,6 +130,43 @@ class Approved:
 
     people: tuple[str, ...]
     behind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartSet:
+    """It takes the lane from then on, and in the window where there is one."""
+
+    at: datetime
+    window: str | None
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartDue:
+    """Its time has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyDeclared:
+    """In place of the votes, and whatever the calendar, freezes and locks say; never of a passed verification."""
+
+    person: str
+    why: str
+    digest: str
+    run: int
+    covers: str
+    says: str
+    countersign_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Countersigned:
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountersignOverdue:
+    """Nobody countersigned in time. The component stays closed to everything but rollbacks until somebody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +252,21 @@ class Paused:
     why: str
     automatic: bool
     order: int
+    wide: bool = False
+    """Because everything is paused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
     order: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackAsked:
+    """Of an irreversible update: a second person has to agree."""
+
+    person: str
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +353,29 @@ class ServerConfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Production was locked or frozen, or everything paused; see core.state.Block."""
+
+    id: str
+    kind: BlockKind
+    why: str
+    until: datetime | None
+    component: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocked:
+    """Lifted before its end. `why` is there where somebody else than its holder broke a lock."""
+
+    id: str
+    kind: BlockKind
+    holder: str
+    where: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TestedOnAlpha:
     """`ashat alpha test` ran the checks on this machine, and this digest passed."""
 
@@ -319,12 +405,13 @@ class PeopleChanged:
 
 DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
-    | VerificationFailed | Voted | VotesFell | ApproversReminded | Approved | LaneTaken | Packaged | RegionSwitched
-    | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled | Failed | Retried
-    | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn | BaselineSet | HealthWorsened
-    | HealthRecovered | Attested | Noted | OutcomeStale
+    | VerificationFailed | Voted | VotesFell | VoteWithdrawn | ApproversReminded | Escalated | Approved | StartSet
+    | StartDue | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged
+    | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled
+    | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn
+    | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
-SystemEvent = Opened | ServerConfigured | TestedOnAlpha | PeopleChanged | Exported
+SystemEvent = Opened | ServerConfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged | Exported
 Event = DeploymentEvent | SystemEvent
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}

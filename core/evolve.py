@@ -14,17 +14,24 @@ from core.attestation import attestation
 from core.stages import Stage, connected
 from core.state import (
     PUBLIC,
+    Asked,
     Check,
+    Debt,
     Deployment,
+    Emergency,
     Hold,
     Lane,
     Mainframe,
     Placement,
     ReleaseRef,
+    Start,
     Verification,
     Vote,
     omega,
 )
+
+NOTES = 3
+"""How many notes a deployment carries along; the journal has all."""
 
 
 def evolve(before: Deployment | None, event: e.DeploymentEvent, at: datetime, by: str) -> Deployment:
@@ -90,20 +97,35 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.CheckFinished():
             return _checked(d, event)
         case e.VerificationPassed(_, valid_until):
-            return replace(_verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until), reminded=False)
+            return replace(_verdict(d, Stage.AWAITING_APPROVAL, True, at, valid_until), reminded=False, escalated=0)
         case e.VerificationFailed(_, checks):
             failed = _verdict(d, Stage.FAILED, False, at, None)
             return replace(failed, failed_in=Stage.VERIFYING, failure=", ".join(checks))
         case e.Voted(person, digest, run, covers):
             return replace(d, votes=(*d.votes, Vote(person, at, digest, run, covers)))
         case e.VotesFell(people):
-            votes = tuple(vote for vote in d.votes if vote.person not in people)
-            stage = Stage.AWAITING_APPROVAL if d.stage is Stage.SCHEDULED else d.stage
-            return replace(d, votes=votes, stage=stage, hold=None if stage is not d.stage else d.hold)
+            return _without_votes(d, people, back=True)
+        case e.VoteWithdrawn(person, short):
+            return _without_votes(d, (person,), back=short)
         case e.ApproversReminded():
             return replace(d, reminded=True)
+        case e.Escalated():
+            return replace(d, escalated=d.escalated + 1)
         case e.Approved():
             return replace(d, stage=Stage.SCHEDULED)
+        case e.StartSet(when, window, person):
+            return replace(d, start=Start(person, when, window))
+        case e.StartDue():
+            window = d.start.window if d.start else None
+            return replace(d, start=replace(d.start, at=None) if d.start and window else None)
+        case e.EmergencyDeclared(person, why, covers=covers, countersign_by=countersign_by):
+            return replace(d, emergency=Emergency(person, why, at, covers, countersign_by), start=None)
+        case e.Countersigned(person):
+            return replace(d, emergency=d.emergency and replace(d.emergency, countersigned_by=person))
+        case e.CountersignOverdue():
+            return replace(d, emergency=d.emergency and replace(d.emergency, overdue=True))
+        case e.RollbackAsked(person, why):
+            return replace(d, rollback_asked=Asked(person, at, why))
         case e.LaneTaken(generation, nonce, replaces):
             return _deploying(d, generation, nonce, replaces, at)
         case e.Packaged():
@@ -129,8 +151,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _failed(d, failed_in, why, region)
         case e.Retried():
             return _retried(d, event, at)
-        case e.Paused(why, automatic, order):
-            return replace(d, hold=Hold(None if automatic else by, why, at), order=order)
+        case e.Paused(why, automatic, order, wide):
+            return replace(d, hold=Hold(None if automatic or wide else by, why, at, wide), order=order)
         case e.Resumed(order):
             return replace(d, hold=None, order=order, resumed_at=at)
         case e.RollbackStarted():
@@ -147,7 +169,9 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return replace(d, unwell=(*d.unwell, region))
         case e.HealthRecovered(region):
             return replace(d, unwell=tuple(name for name in d.unwell if name != region))
-        case e.Noted() | e.OutcomeStale():
+        case e.Noted(text):
+            return replace(d, notes=(*d.notes, text)[-NOTES:])
+        case e.OutcomeStale():
             return d
         case _:
             assert_never(event)
@@ -162,6 +186,16 @@ def place(d: Deployment, server: str, **changes: Any) -> Deployment:
     return replace(d, placements=rows)
 
 
+def _without_votes(d: Deployment, people: tuple[str, ...], *, back: bool) -> Deployment:
+    """`back`: what was approved waits for approval again."""
+    votes = tuple(vote for vote in d.votes if vote.person not in people)
+    falls = back and d.emergency is not None and (d.emergency.person in people or not people)
+    fewer = replace(d, votes=votes, emergency=None if falls else d.emergency)
+    if d.stage is not Stage.SCHEDULED or not back:
+        return fewer
+    return replace(fewer, stage=Stage.AWAITING_APPROVAL, hold=None, start=None)
+
+
 def _leave_public(d: Deployment) -> Deployment:
     """Its slot on Public is no longer needed; withdrawing it is a duty that outlives the stage."""
     return place(d, PUBLIC, desired="withdrawn") if d.placement(PUBLIC) else d
@@ -170,7 +204,7 @@ def _leave_public(d: Deployment) -> Deployment:
 def _verifying(d: Deployment, event: e.VerificationStarted, at: datetime, by: str) -> Deployment:
     asked_by = d.verify_by or by
     run = Verification(event.run, event.nonce, event.digest, at, event.deadline, asked_by, event.checks)
-    cleared = replace(d, failed_in=None, failure=None, votes=(), verify_by=None)
+    cleared = replace(d, failed_in=None, failure=None, votes=(), verify_by=None, emergency=None, start=None)
     return replace(cleared, stage=Stage.VERIFYING, verification=run, runs=event.run)
 
 
@@ -238,7 +272,7 @@ def _rolling_back(d: Deployment, event: e.RollbackStarted, by: str) -> Deploymen
     back = replace(
         d, stage=Stage.ROLLING_BACK, generation=event.generation or d.generation, nonce=event.nonce, hold=None,
         restore=event.restore, mainframes=(), failed_in=None, failure=None, ended_why=event.why, ended_by=by,
-        watch_until=None, unwell=(),
+        watch_until=None, unwell=(), rollback_asked=None,
     )  # fmt: skip
     for region, _ in event.restore:
         back = place(back, omega(region), observed="starting", error=None)
@@ -249,7 +283,9 @@ def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) ->
     """The component's lane after `event`; `deployment` is the state after it."""
     match event:
         case e.LaneTaken(generation):
-            return replace(lane, holder=deployment.key, generation=generation)
+            return replace(lane, holder=deployment.key, generation=generation, debts=(*lane.debts, *_debt(deployment)))
+        case e.Countersigned():
+            return replace(lane, debts=tuple(debt for debt in lane.debts if debt.deployment != deployment.key))
         case e.RollbackStarted(generation=generation) if generation:
             return replace(lane, holder=deployment.key, generation=generation, voided_at=deployment.stage_since)
         case e.Retried(generation=generation) if generation:
@@ -263,6 +299,11 @@ def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) ->
             return replace(lane, holder=None)
         case _:
             return lane
+
+
+def _debt(d: Deployment) -> tuple[Debt, ...]:
+    one = d.emergency
+    return (Debt(d.key, d.name, d.pusher, one.person, one.why, one.countersign_by),) if one else ()
 
 
 def _reference(d: Deployment, region: str) -> ReleaseRef:

@@ -9,10 +9,10 @@ from typing import Any
 
 from core.events import CheckFinished, Event
 from core.people import Person
-from core.policy import Policy
+from core.policy.rules import Policy
 from core.ports import AlphaFile, Probe
 from core.release.manifest import Manifest
-from core.state import Deployment, Lane, MainframeStatus, ManifestFacts, Server
+from core.state import Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
 
 ASHAT = "ashat"
 """Who acts where no person does: what was observed, and thresholds that trip."""
@@ -53,10 +53,12 @@ class Facts:
     lane: Lane = field(default_factory=lambda: Lane("main"))
     siblings: tuple[Deployment, ...] = ()
     """Other deployments of the component that have not ended."""
+    blocks: tuple[Block, ...] = ()
+    """Locks, freezes and the pause of everything; those that have ended may still be among them."""
     alpha: AlphaFacts | None = None
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
-    """All deployments that have not ended, where a server is to be configured."""
+    """All deployments that have not ended, where the decision is about none of them alone."""
     unsure: frozenset[str] = frozenset()
     """People whose groups could not be asked: what those give does not count, and is not taken away either."""
 
@@ -70,6 +72,11 @@ class Facts:
     def regions(self) -> tuple[str, ...]:
         """OMEGA's configured regions."""
         return tuple(sorted(server.region for server in self.servers if server.role == "omega"))
+
+    @property
+    def paused(self) -> Block | None:
+        """The pause of everything, while it stands."""
+        return next((block for block in self.blocks if block.kind == "pause" and block.stands(self.now)), None)
 
     @property
     def public(self) -> Server | None:
@@ -129,6 +136,11 @@ class VotesStale:
 @dataclass(frozen=True, slots=True)
 class LaneFree:
     """It is first in the queue and nobody holds the component's lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWithAll:
+    """Everything is paused, and this is not yet; or everything goes on, and this was held with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +211,6 @@ class Elapsed:
 
 
 Outcome = (
-    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | PackageSigned | RegionHealthy | StepFailed
-    | FleetSeen | SlotGone | BaselineRuns | HealthSeen | StatementSigned | Elapsed
+    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
+    | StepFailed | FleetSeen | SlotGone | BaselineRuns | HealthSeen | StatementSigned | Elapsed
 )  # fmt: skip

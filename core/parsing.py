@@ -18,6 +18,7 @@ from core.completion import CompletionContext, complete
 from core.lexing import Token, Unclosed, from_words, lex, unescaped
 from core.rendering import render
 from core.text import clean, looks_secret, nearest, visible
+from core.times import begins_time, is_clock
 from core.values import ArgumentError, Value, command_names, read, shown
 
 __all__ = [
@@ -154,8 +155,15 @@ def _flags(spec: Spec, tokens: Sequence[Token]) -> tuple[_Given, list[Token]] | 
         value = token.value or (queue.pop() if queue and not queue[-1].flag else None)
         if value is None or not value.text:
             return _reply(spec, f"{argument.flag} needs a value: {argument.summary}.")
-        given.setdefault(argument.name, []).append(_text(argument, value))
+        given.setdefault(argument.name, []).append(_with_clock(argument, _text(argument, value), queue))
     return given, words
+
+
+def _with_clock(argument: Argument, text: str, queue: list[Token]) -> str:
+    """`--until Fri 18:00` needs no quotes: a day takes the clock's time that follows along."""
+    if argument.kind == "time" and begins_time(text) and queue and is_clock(queue[-1].text):
+        return f"{text} {queue.pop().text}"
+    return text
 
 
 def _meant_as_flag(spec: Spec, token: Token) -> bool:

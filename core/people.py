@@ -33,12 +33,45 @@ class Person:
     pings: Pings = "direct"
     roles_from: str = ""
     """Where the roles come from, where that is not the settings' entry of this person."""
+    granted: bool = False
+    """Whether a grant gives them roles for some components or servers, beside these."""
     unsure: str = ""
     """Why the groups that they may be in could not be asked; no role of those counts then."""
 
     @property
     def origin(self) -> str:
         return self.roles_from or f"the settings, [people.{self.id}]"
+
+    @property
+    def known(self) -> bool:
+        """Whether they have any role anywhere: nobody else is told a name or an id."""
+        return bool(self.roles) or self.granted
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Roles for people and groups (`@security`), for some components and servers. What is empty means all of them."""
+
+    to: tuple[str, ...]
+    roles: frozenset[Role]
+    components: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    """`public`, or a region of OMEGA."""
+
+    def to_person(self, person: Person) -> bool:
+        return person.id in self.to or any(f"@{group}" in self.to for group in person.groups)
+
+    def holds(self, component: str | None, place: str | None) -> bool:
+        """Whether it reaches these; None is any of them."""
+        return (component is None or not self.components or component in self.components) and (
+            place is None or not self.servers or place in self.servers
+        )
+
+    @property
+    def where(self) -> str:
+        """`main on eu`, `every component`."""
+        what = ", ".join(self.components) if self.components else "every component"
+        return f"{what} on {', '.join(self.servers)}" if self.servers else what
 
 
 @dataclass(frozen=True, slots=True)

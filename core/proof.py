@@ -111,19 +111,21 @@ class Proof:
             self._wrong.append(f"checkpoint {expected} is not signed by this bot")
             self._previous = digest_of(envelope)
             return
-        self._signed_late(expected, said, by)
+        if self._is_late(said, by):
+            self._wrong.append(f"checkpoint {expected} is signed by key {min(by)[:_SHORT]} after that was retired")
+            self._previous = digest_of(envelope)
+            return
         if self._previous is not None and said.previous != self._previous:
             self._wrong.append(f"checkpoint {expected} does not follow the one before it")
         self._previous = digest_of(envelope)
         for chain, (seq, hash_) in said.heads.items():
             self._promised.setdefault(chain, {}).setdefault(seq, _Promise(hash_, expected))
 
-    def _signed_late(self, number: int, said: Checkpoint, by: frozenset[str]) -> None:
+    def _is_late(self, said: Checkpoint, by: frozenset[str]) -> bool:
         """A retired key signs nothing more. Whoever stole it can write an earlier time, not take an earlier place."""
         late = [self._retired[one] < self._time_of(one, said.at) for one in by if one in self._retired]
-        if len(late) == len(by) and all(late):
-            self._wrong.append(f"checkpoint {number} is signed by key {min(by)[:_SHORT]} after that was retired")
         self._signed_at |= dict.fromkeys(by, said.at)
+        return len(late) == len(by) and all(late)
 
     def _time_of(self, key: str, said: datetime) -> datetime:
         """Not before what the others have signed by then."""

@@ -27,6 +27,7 @@ class Replay:
     """A deployment, folded from its entries in order."""
 
     key: str
+    component: str = ""
     deployment: Deployment | None = None
     fault: str | None = None
     switched: dict[str, tuple[int, ReleaseRef | None]] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Replay:
             self.fault = f"{entry.chain} event {entry.seq} ({entry.kind}) does not fit what was before: {why}"
             return
         self._lane(after, event)
-        self.deployment = after
+        self.component, self.deployment = after.component, after
 
     def _lane(self, after: Deployment, event: DeploymentEvent) -> None:
         lane = evolve_lane(Lane(after.component, holder=self.key if self.holds[1] else None), after, event)
@@ -71,18 +72,16 @@ def lanes(replays: Iterable[Replay]) -> dict[str, Lane]:
     found: dict[str, Lane] = {}
     since: dict[tuple[str, str], int] = {}
     for replay in replays:
-        d = replay.deployment
-        if d is None:
-            continue
-        lane = found.get(d.component, Lane(d.component))
+        name = replay.component
+        lane = found.get(name, Lane(name))
         generation, held = replay.holds
         if generation > lane.generation:
-            lane = replace(lane, generation=generation, holder=d.key if held else None)
+            lane = replace(lane, generation=generation, holder=replay.key if held else None)
         current = dict(lane.current)
         for region, (at, ref) in replay.switched.items():
-            if at > since.get((d.component, region), 0):
-                since[d.component, region], current[region] = at, ref
-        found[d.component] = replace(lane, current=tuple(sorted(current.items(), key=lambda row: row[0])))
+            if at > since.get((name, region), 0):
+                since[name, region], current[region] = at, ref
+        found[name] = replace(lane, current=tuple(sorted(current.items(), key=lambda row: row[0])))
     return found
 
 

@@ -178,6 +178,40 @@ class Hold:
     person: str | None
     why: str
     at: datetime
+    wide: bool = False
+    """With everything else: it ends when that pause does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When it may take the lane, as an approver asked. `at` None: its time has come, and the window still counts."""
+
+    by: str
+    at: datetime | None
+    window: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """An admin's word in place of the votes, for exactly what `covers` says; another has to countersign it."""
+
+    person: str
+    why: str
+    at: datetime
+    covers: str
+    countersign_by: datetime
+    countersigned_by: str | None = None
+    overdue: bool = False
+    """That nobody did in time was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The first of two who have to agree."""
+
+    person: str
+    at: datetime
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +236,8 @@ class Deployment:
     plan: Plan
     info: str | None = None
     tasks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """The last few that people added: approvers read them before they vote."""
     warnings: tuple[str, ...] = ()
     digest: str | None = None
     tested: bool = False
@@ -213,6 +249,8 @@ class Deployment:
     verification: Verification | None = None
     runs: int = 0
     votes: tuple[Vote, ...] = ()
+    escalated: int = 0
+    """How many groups were asked, one after another, because it waited for long."""
     reminded: bool = False
     """Whether those whose vote is missing were asked a second time since the checks passed."""
     placements: tuple[Placement, ...] = ()
@@ -222,6 +260,10 @@ class Deployment:
     restore: tuple[tuple[str, ReleaseRef | None], ...] = ()
     """Rolling back: region to what it returns to; None is offline."""
     mainframes: tuple[Mainframe, ...] = ()
+    start: Start | None = None
+    emergency: Emergency | None = None
+    rollback_asked: Asked | None = None
+    """Irreversible: who asked to roll it back, and waits for a second person."""
     hold: Hold | None = None
     order: int = 0
     """Rises with each hold and resume; OMEGA refuses a lower one."""
@@ -263,6 +305,16 @@ class Deployment:
         return any(place.server != PUBLIC for place in self.placements)
 
     @property
+    def waits(self) -> bool:
+        """Whether it lets others pass in the queue: it is held, or its time has not come."""
+        return self.hold is not None or (self.start is not None and self.start.at is not None)
+
+    @property
+    def owing(self) -> bool:
+        """Whether it went to production in an emergency that nobody has countersigned."""
+        return self.emergency is not None and self.touched and self.emergency.countersigned_by is None
+
+    @property
     def moving_since(self) -> datetime:
         """Since when the present stage goes on without a hold: its deadlines count from here."""
         return max(self.stage_since, self.resumed_at or self.stage_since)
@@ -273,6 +325,18 @@ class Deployment:
     @property
     def regions(self) -> tuple[str, ...]:
         return tuple(place.server.removeprefix("omega/") for place in self.placements if place.server != PUBLIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """An emergency that awaits its countersignature: until then the component takes nothing but rollbacks."""
+
+    deployment: str
+    name: str
+    pusher: str
+    person: str
+    why: str
+    countersign_by: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +353,7 @@ class Lane:
     """Region to what production runs there, as far as acts of Ashat have completed."""
     voided_at: datetime | None = None
     """When a rollback last voided the component's approvals: votes until then do not count."""
+    debts: tuple[Debt, ...] = ()
 
     def running(self, region: str) -> ReleaseRef | None:
         return dict(self.current).get(region)
@@ -297,6 +362,38 @@ class Lane:
     def releases(self) -> tuple[ReleaseRef, ...]:
         """What production runs, each once."""
         return tuple({(ref.id, ref.attempt): ref for _, ref in self.current if ref}.values())
+
+
+BlockKind = Literal["lock", "freeze", "pause"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What keeps production as it is until it is lifted or ends: a lock, a freeze, or the pause of everything.
+
+    It belongs to what it is about, not to the session or the role of the person who asked for it. None of them ever
+    blocks a rollback.
+    """
+
+    id: str
+    kind: BlockKind
+    by: str
+    why: str
+    at: datetime
+    until: datetime | None = None
+    component: str | None = None
+    """None: every component."""
+    region: str | None = None
+    """A freeze: this region of OMEGA alone; None: every region."""
+
+    def stands(self, now: datetime) -> bool:
+        return self.until is None or now < self.until
+
+    @property
+    def where(self) -> str:
+        """`main on OMEGA eu`, `everything`."""
+        what = self.component or "everything"
+        return f"{what} on OMEGA {self.region}" if self.region else what
 
 
 ServerRole = Literal["public", "omega"]

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+from core.effects import (
+    Attest,
+    Copy,
+    Desire,
+    Distribute,
+    Look,
+    LookReport,
+    Observed,
+    Package,
+    PutSlot,
+    StartChecks,
+    Step,
+    Upload,
+    Wait,
+    Withdraw,
+)
 from core.events import CheckFinished
 from core.facts import (
-    ArtifactCopied,
     BaselineRuns,
     ChecksSeen,
     Elapsed,
@@ -22,154 +35,30 @@ from core.facts import (
     FleetRow,
     FleetSeen,
     HealthSeen,
+    HeldWithAll,
     LaneFree,
-    Outcome,
-    PackageSigned,
     RegionHealthy,
     SlotGone,
     SlotHealthy,
-    StatementSigned,
     StepFailed,
     VotesStale,
 )
 from core.phases.approve import lane_is_free, stale_votes
-from core.phases.deploy import is_switched
+from core.phases.deploy import is_switched, out_of_step
 from core.phases.rollback import is_restored
-from core.policy import Policy
+from core.phases.start import missed
+from core.policy import Policy, barriers
 from core.release.wire import (
     CheckWanted,
     ComponentState,
     DistributionState,
     Release,
-    Report,
     SlotState,
-    State,
     VerificationWanted,
 )
 from core.stages import ENDED, MOVING, Stage
 from core.state import PUBLIC, Deployment, Lane, Level, Placement, ReleaseRef, omega
-from core.workflow import due
-
-# -- effects: each is idempotent, and is asked for again until what it leads to is seen ------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Ask a server for its whole state."""
-
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """ALPHA's file into the artifact store; fixes the digest."""
-
-    id: str
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """The stored artifact to a server."""
-
-    place: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class PutSlot:
-    place: str
-    slot: str
-    release: Release
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    place: str
-    slot: str
-
-
-@dataclass(frozen=True, slots=True)
-class StartChecks:
-    place: str
-    slot: str
-    wanted: VerificationWanted
-
-
-@dataclass(frozen=True, slots=True)
-class LookReport:
-    place: str
-    slot: str
-    run: int
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """Hash the stored artifact again, and sign the statement that OMEGA will get."""
-
-    place: str
-    release: Release
-
-
-@dataclass(frozen=True, slots=True)
-class Desire:
-    place: str
-    release: Release
-
-
-@dataclass(frozen=True, slots=True)
-class Distribute:
-    place: str
-    release: Release
-    hold: bool
-    order: int
-    otherwise: Release | None = None
-    """For the mainframes that the level of `release` does not reach; None: they keep what they have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attest:
-    """Sign what is to be stated of a completed deployment."""
-
-    unattested: Mapping[str, Any]
-
-
-Effect = Look | Copy | Upload | PutSlot | Withdraw | StartChecks | LookReport | Package | Desire | Distribute | Attest
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do before `seconds` have passed; None: before something else changes."""
-
-    seconds: float | None
-    why: str = ""
-
-
-Step = Effect | Outcome | Wait
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What this pass has seen so far. A place that is missing has not been looked at."""
-
-    states: Mapping[str, State] = field(default_factory=dict)
-    away: Mapping[str, str] = field(default_factory=dict)
-    """Places that did not answer, and why."""
-    missed: frozenset[str] = frozenset()
-    """Places that did not answer in the pass before either: one broken connection is no news yet."""
-    uploaded: frozenset[tuple[str, str]] = frozenset()
-    slots: Mapping[str, SlotState | None] = field(default_factory=dict)
-    """By place, as an effect of this pass has answered; stands above `states`."""
-    components: Mapping[str, ComponentState] = field(default_factory=dict)
-    reports: Mapping[int, Report | None] = field(default_factory=dict)
-    distributions: Mapping[str, DistributionState] = field(default_factory=dict)
-    withdrawn: bool = False
-    copied: ArtifactCopied | None = None
-    package: PackageSigned | None = None
-    statement: StatementSigned | None = None
-    fruitless: tuple[Outcome, ...] = ()
-    """Outcomes of this pass that led to nothing: what else was seen comes next."""
-
+from core.workflow import due, owes
 
 POLL_SLOW = 15.0
 """Seconds between looks at what only people or time can change: the watch after completion, and duties that wait."""
@@ -178,7 +67,7 @@ POLL_SLOW = 15.0
 def has_work(d: Deployment, now: datetime, policy: Policy) -> bool:
     """Whether the reconciler has anything to do for `d` without a person's command, now or when a deadline passes."""
     asking = d.stage is Stage.AWAITING_APPROVAL and (bool(d.votes) or due(d, policy) is not None)
-    return d.stage in MOVING or asking or has_duty(d) or watched(d, now)
+    return d.stage in MOVING or asking or has_duty(d) or watched(d, now) or owes(d)
 
 
 def has_duty(d: Deployment) -> bool:
@@ -197,6 +86,8 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     deadline = due(d, facts.policy)
     if deadline is not None and facts.now >= deadline:
         return Elapsed()
+    if out_of_step(d, facts):
+        return HeldWithAll()
     match d.stage:
         case Stage.PLANNED:
             return seen.copied or Copy(d.id, d.source)
@@ -341,9 +232,17 @@ def _baseline(d: Deployment, seen: Observed, lane: Lane, poll: float) -> Step | 
 def _scheduled(d: Deployment, facts: Facts) -> Step:
     if stale_votes(d, facts):
         return VotesStale()
-    if d.hold is None and facts.regions and lane_is_free(d, facts):
+    if d.hold is None and missed(d, facts):
+        return Elapsed()
+    if d.start is not None and d.start.at is not None and d.hold is None:
+        return Wait((d.start.at - facts.now).total_seconds(), "its time has not come")
+    if d.hold is not None or not facts.regions or not lane_is_free(d, facts):
+        return Wait(None, "its turn has not come")
+    standing = barriers(d, facts)
+    if not standing:
         return LaneFree()
-    return Wait(None, "its turn has not come")
+    ends = [gate.until for gate in standing if gate.until is not None]
+    return Wait((min(ends) - facts.now).total_seconds() if ends else None, f"it needs {standing[0].needs}")
 
 
 def d_release(d: Deployment) -> Release:

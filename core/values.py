@@ -6,6 +6,7 @@ import re
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from core import times
 from core.commands import SPECS, Argument
 from core.release.manifest import ID_PATTERN
 from core.stages import Stage
@@ -51,6 +52,8 @@ def read(argument: Argument, text: str) -> Value:
             return _stage(text)
         case "duration":
             return _duration(text)
+        case "time":
+            return _time(text)
         case "count":
             return _count(argument, text)
         case "command":
@@ -124,6 +127,13 @@ def _duration(text: str) -> float:
             f"{shown(text)} is not between a second and seven days; expected one like 90s, 10m or 1h30m."
         )
     return round(seconds, 3)
+
+
+def _time(text: str) -> str:
+    try:
+        return times.check(text)
+    except times.TimeProblem as problem:
+        raise ArgumentError(str(problem)) from problem
 
 
 def _count(argument: Argument, text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -17,6 +18,7 @@ from core.facts import (
     Facts,
     FleetSeen,
     HealthSeen,
+    HeldWithAll,
     LaneFree,
     Outcome,
     PackageSigned,
@@ -29,56 +31,135 @@ from core.facts import (
     Verdict,
     VotesStale,
 )
-from core.phases import approve, configure, deploy, push, remind, rollback, verify
-from core.policy import Policy, may, names, who_may
+from core.phases import approve, blocks, configure, deploy, emergency, push, remind, rollback, start, verify
+from core.phases.common import stale_click
+from core.policy import EVERY, Policy, Scope, may, names, production, roles_in, who_may
+from core.policy.roles import ANYWHERE
 from core.stages import Stage
-from core.state import Deployment
+from core.state import DEFAULT_REGION, PUBLIC, Deployment
 
-Writing = (
-    c.Configure | c.Push | c.Verify | c.Approve | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume
+AboutOne = (
+    c.Verify | c.Approve | c.Unapprove | c.Countersign | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume
     | c.Note
 )  # fmt: skip
+"""The commands that are about one deployment."""
+AboutAll = c.Lock | c.Unlock | c.Freeze | c.Unfreeze | c.Pause | c.Resume
+"""About production as a whole, or about one component of it; pause and resume where they name no deployment."""
+Writing = c.Configure | c.Push | c.Lock | c.Unlock | c.Freeze | c.Unfreeze | AboutOne
 """The commands that change something; the others only read."""
 
 
 def decide(command: Writing, facts: Facts) -> Verdict:
     """What `command` by `facts.asker` leads to now."""
-    spec = c.spec_of(command)
-    if not may(facts.me, spec):
-        return not_allowed(facts, spec)
+    spec, scope = _asked_for(command), scope_of(command, facts)
+    if not may(facts.me, spec, facts.policy, scope):
+        return not_allowed(facts, spec, scope)
     match command:
         case c.Configure():
             return configure.configure(command, facts)
         case c.Push():
             return push.push(command, facts)
+        case c.Lock():
+            return blocks.lock(command, facts)
+        case c.Unlock():
+            return blocks.unlock(command, facts)
+        case c.Freeze():
+            return blocks.freeze(command, facts)
+        case c.Unfreeze():
+            return blocks.unfreeze(command, facts)
+        case c.Pause(id=None):
+            return blocks.pause_all(command, facts)
+        case c.Resume(id=None):
+            return blocks.resume_all(command, facts)
         case _:
             return _about(command, facts)
 
 
-def not_allowed(facts: Facts, spec: c.Spec) -> Refused:
+def _asked_for(command: Writing) -> c.Spec:
+    """An emergency is for admins, whoever may approve."""
+    spec = c.spec_of(command)
+    if isinstance(command, c.Approve) and command.emergency is not None:
+        return replace(spec, name="an emergency", role="admin", also=frozenset())
+    return spec
+
+
+def about(command: Writing) -> str | None:
+    """The deployment that the command is about, as typed; None where it is about none, or opens one."""
+    match command:
+        case c.Configure() | c.Push() | c.Lock() | c.Unlock() | c.Freeze() | c.Unfreeze():
+            return None
+        case _:
+            return command.id
+
+
+def scope_of(command: Writing, facts: Facts) -> Scope:
+    """What the command would concern: the component and the servers for which a role is asked."""
+    d = facts.deployment
+    match command:
+        case c.Configure(role=role, region=region):
+            return Scope(EVERY, (role if role == "public" else (region or DEFAULT_REGION).lower(),))
+        case c.Push():
+            manifest = facts.alpha.manifest if facts.alpha else None
+            return Scope(manifest.component if manifest else None, (PUBLIC,))
+        case c.Lock(component=component) | c.Unlock(component=component):
+            return Scope(component or EVERY) if isinstance(command, c.Lock) else Scope(component)
+        case c.Freeze(component=component, region=region) | c.Unfreeze(component=component, region=region):
+            return Scope(component or EVERY, (region.lower(),) if region else facts.regions)
+        case c.Pause(id=None) | c.Resume(id=None):
+            return Scope(EVERY)
+        case _ if d is None:
+            return ANYWHERE
+        case c.Note():
+            return Scope(d.component)
+        case c.Verify() | c.Cancel():
+            return Scope(d.component, (PUBLIC,))
+        case c.Countersign():
+            return Scope(d.component, facts.regions)
+        case c.Retry() | c.Rollback():
+            return Scope(d.component, d.regions or (PUBLIC,))
+        case _:
+            return production(d, facts)
+
+
+def not_allowed(facts: Facts, spec: c.Spec, scope: Scope = ANYWHERE) -> Refused:
     """Whoever may not view gets no names and no ids."""
-    unsure = f". {facts.me.unsure}" if facts.me.unsure else ""
-    if not facts.me.roles:
+    me, policy = facts.me, facts.policy
+    unsure = f". {me.unsure}" if me.unsure else ""
+    if not roles_in(me, policy):
         why = "You have no role here. An admin gives roles, in the settings under [people]"
         return Refused("stranger", f"{why}{unsure}")
-    others = names(who_may(facts.people, spec))
-    mine = say.listed(sorted(facts.me.roles))
+    others = names(who_may(facts.people, spec, policy, scope))
+    elsewhere = may(me, spec, policy) and scope.component is not None
+    here = roles_in(me, policy, scope.component)
+    mine = f"not for {_concerned(scope)}" if elsewhere else say.listed(sorted(here or roles_in(me, policy)))
     verb = spec.name.capitalize()
     return Refused("role", f"{verb} needs {spec.role}; you are {mine}. Ask {others}{unsure}. `deploy whoami`")
 
 
-def _about(
-    command: c.Verify | c.Approve | c.Reject | c.Rollback | c.Cancel | c.Retry | c.Pause | c.Resume | c.Note,
-    facts: Facts,
-) -> Verdict:
+def _concerned(scope: Scope) -> str:
+    """`main on Public`, `main on OMEGA eu and us`, `everything`."""
+    what = "everything" if scope.component == EVERY else scope.component or "it"
+    if not scope.places:
+        return what
+    where = "Public" if scope.places == (PUBLIC,) else f"OMEGA {say.listed(scope.places)}"
+    return f"{what} on {where}"
+
+
+def _about(command: AboutOne, facts: Facts) -> Verdict:
     d = facts.deployment
     if d is None:
         return Refused("unknown", f"There is no deployment {command.id}. `deploy status` lists what is there")
     match command:
         case c.Verify():
             return verify.verify(command, d, facts)
+        case c.Approve(emergency=str()):
+            return stale_click(d, command.seen, facts) or emergency.declare(command, d, facts)
+        case c.Countersign():
+            return emergency.countersign(command, d, facts)
         case c.Approve():
             return approve.approve(command, d, facts)
+        case c.Unapprove():
+            return approve.unapprove(command, d, facts)
         case c.Reject():
             return approve.reject(command, d, facts)
         case c.Rollback():
@@ -120,6 +201,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return approve.stale(d, facts)
         case LaneFree():
             return approve.free(d, facts)
+        case HeldWithAll():
+            return deploy.held_with_all(d, facts)
         case PackageSigned():
             return deploy.packaged(outcome, d)
         case RegionHealthy():
@@ -161,7 +244,17 @@ def verify_failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, 
 
 
 def due(d: Deployment, policy: Policy) -> datetime | None:
-    """The next deadline of the present stage, which comes back as Elapsed."""
+    """The next deadline, which comes back as Elapsed: of the present stage, or of an emergency's countersignature."""
+    owed = d.emergency.countersign_by if d.emergency and owes(d) else None
+    return min((at for at in (_stage_due(d, policy), owed) if at is not None), default=None)
+
+
+def owes(d: Deployment) -> bool:
+    """Whether the time for a countersignature runs."""
+    return d.owing and d.emergency is not None and not d.emergency.overdue
+
+
+def _stage_due(d: Deployment, policy: Policy) -> datetime | None:
 
     def after(seconds: float) -> datetime:
         return d.moving_since + timedelta(seconds=seconds)
@@ -171,6 +264,8 @@ def due(d: Deployment, policy: Policy) -> datetime | None:
             return after(policy.staging_timeout)
         case Stage.VERIFYING:
             return d.verification.deadline if d.verification else None
+        case Stage.SCHEDULED:
+            return d.start.at if d.start and not d.hold else None
         case Stage.AWAITING_APPROVAL:
             return remind.due(d, policy)
         case Stage.DEPLOYING:
@@ -188,8 +283,11 @@ def elapsed(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
 
     What is late by the clock alone is not late if the deadline moved.
     """
-    deadline = due(d, facts.policy)
-    if deadline is None or facts.now < deadline:
+    late = emergency.overdue(d, facts) or (() if d.hold else start.due(d, facts))
+    if late:
+        return late
+    deadline = _stage_due(d, facts.policy)
+    if deadline is None or facts.now < deadline or d.stage is Stage.SCHEDULED:
         return None
     if d.stage is Stage.VERIFYING:
         return verify.timed_out(d, facts)

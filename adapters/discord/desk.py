@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
@@ -105,6 +106,15 @@ class Desk:
         yes = buttons.made("yes", one.label, about.command, about.seen, buttons.STYLES[one.style])
         question = Card(one.confirm or "", (card.title, *card.lines), tone="asking")
         return await self.tell(said, question, (yes, buttons.made("no", "Not now")))
+
+    async def consequences(self, said: Said, about: Clicked) -> str:
+        """What a click would do, for the dialog that asks why; nothing where that would keep the dialog waiting."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ASKING):
+                card = None if await self.problem(said) else await self._view.card(about.command.partition(" ")[2])
+                offered = [one.confirm for one in card.buttons if one.command == about.command] if card else []
+                return next((text for text in offered if text), "")
+        return ""
 
     async def share(self, said: Said) -> None:
         """Show the answer to a question to everybody in the channel; asked anew, as this person may ask it."""

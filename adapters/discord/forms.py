@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.discord import buttons
 from adapters.discord.buttons import Clicked
+from adapters.discord.escaping import escaped
 from core.commands import spec_named
 from core.parsing import LONGEST, Reply, from_fields, parse
 from core.plain import safe
@@ -49,15 +50,16 @@ def push_line(values: Mapping[str, str]) -> tuple[str, str]:
     return ("", parsed.text) if isinstance(parsed, Reply) else (render(parsed), "")
 
 
-def reason_form(about: Clicked) -> dict[str, Any]:
+def reason_form(about: Clicked, consequences: str = "") -> dict[str, Any]:
     """`about` is a click on a button that asks why. Raises ValueError where its custom id does not fit."""
+    told = [{"type": 10, "content": escaped(consequences)}] if consequences else []
     name, _, update = about.command.partition(" ")
     spec = spec_named(name)
     label = f"Why{'' if about.kind == 'why' else ' (optional)'}"
     title = safe(f"{name.capitalize()} {update}") if spec else "Why"
     return {
         "custom_id": buttons.custom_id(about.kind, about.command, about.seen), "title": _cut(title, _TITLE),
-        "components": [_text("reason", label, "", 500, needed=about.kind == "why")],
+        "components": [*told, _text("reason", label, "", 500, needed=about.kind == "why")],
     }  # fmt: skip
 
 

@@ -119,16 +119,16 @@ class Listening:
             case "sure":
                 await self._desk.ask(said, click)
             case "why" | "maybe":
-                await self._reason(interaction, click)
+                await self._reason(interaction, click, await self._desk.consequences(said, click))
             case "share":
                 await self._desk.share(said)
             case "new":
                 draft = self._drafts.get(interaction.user, {})
                 await interaction.open(forms.push_form(draft, await self._updates(interaction)))
 
-    async def _reason(self, interaction: Interaction, about: Clicked) -> None:
+    async def _reason(self, interaction: Interaction, about: Clicked, consequences: str = "") -> None:
         try:
-            form = forms.reason_form(about)
+            form = forms.reason_form(about, consequences)
         except ValueError:
             await self._tell(interaction, f"Type it: `deploy {about.command}`, with the reason behind it.")
         else:

@@ -65,6 +65,11 @@ class DiscordPlatform:
             self._gateway.start()
         log.info("listening to Discord", mode=self.setup.mode, guilds=sorted(self.setup.guilds))
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was acknowledged has been answered."""
+        return self._tasks.idle
+
     async def stop(self) -> None:
         """Hear nothing more, and let the answers that are under way arrive."""
         if self._gateway is not None:

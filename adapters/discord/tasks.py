@@ -17,6 +17,11 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._running
+
     def start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._running.add(task)
@@ -25,10 +30,15 @@ class Tasks:
     async def stop(self) -> None:
         if not self._running:
             return
-        _, late = await asyncio.wait(set(self._running), timeout=_GRACE)
+        await asyncio.wait(set(self._running), timeout=_GRACE)
+        await asyncio.gather(*self.abandon(), return_exceptions=True)
+
+    def abandon(self) -> list[asyncio.Task[None]]:
+        """Break off what is under way, which is given back."""
+        late = [*self._running]
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        return late
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -201,10 +201,14 @@ def _pieces(lines: Sequence[str]) -> Iterator[str]:
 # -- buttons -----------------------------------------------------------------------------------------------------------
 
 
-def value(command: str, seen: Seen | None) -> str:
-    """What a click brings back: the command it stands for, and what was before the person who clicked."""
+def value(command: str, seen: Seen | None, says: str = "") -> str:
+    """What a click brings back: the command it stands for, and what was before the person who clicked.
+
+    `says` is for the dialog that the click opens.
+    """
     bound = [seen.attempt, seen.digest, seen.run] if seen else None
-    return json.dumps({"c": command, "s": bound}, separators=(",", ":"), ensure_ascii=False)
+    told = {"w": says} if says else {}
+    return json.dumps({"c": command, "s": bound, **told}, separators=(",", ":"), ensure_ascii=False)
 
 
 def read_value(text: str) -> tuple[str, Seen | None]:
@@ -218,13 +222,19 @@ def read_value(text: str) -> tuple[str, Seen | None]:
     return str(command), seen
 
 
+def read_says(text: str) -> str:
+    """What the dialog that a click opens is to say."""
+    data = json.loads(text)
+    return str(data.get("w", "")) if isinstance(data, dict) else ""
+
+
 def button(one: Button) -> ButtonElement:
     """`say:` says its command, `ask:` asks for a reason first; the rest makes the id unique within the message."""
     asks = {"reason": "ask:needed", "optional reason": "ask:optional"}.get(one.asks or "", "say")
     return ButtonElement(
         text=plain(one.label[:_BUTTON], _BUTTON),
         action_id=f"{asks}:{one.command}"[:255],
-        value=value(one.command, one.seen),
+        value=_value_of(one),
         style=None if one.style == "plain" else one.style,
         confirm=_confirm(one),
         accessibility_label=f"{one.label}: {one.command}"[:_BUTTON],
@@ -253,8 +263,12 @@ def _confirm(one: Button) -> ConfirmObject | None:
     )
 
 
+def _value_of(one: Button) -> str:
+    return value(one.command, one.seen, (one.confirm or "")[:_CONFIRM] if one.asks else "")
+
+
 def _fit(found: Sequence[Button]) -> list[Button]:
-    return [one for one in found if len(value(one.command, one.seen)) <= _VALUE]
+    return [one for one in found if len(_value_of(one)) <= _VALUE]
 
 
 def _rows(elements: Sequence[ButtonElement]) -> Iterator[Block]:

@@ -13,6 +13,7 @@ from slack_sdk.models.blocks import (
     InputBlock,
     Option,
     PlainTextInputElement,
+    SectionBlock,
 )
 from slack_sdk.models.views import View
 
@@ -20,6 +21,7 @@ from adapters.slack.drawing import plain
 from core.commands import Argument, Seen, spec_named
 from core.lexing import lex
 from core.parsing import LONGEST, Reply, from_fields, parse
+from core.plain import safe
 from core.rendering import quoted, render
 from core.text import clean, visible
 from core.values import ArgumentError, read
@@ -111,8 +113,10 @@ def options(updates: Sequence[str], typed: str) -> dict[str, Any]:
 # -- a reason ----------------------------------------------------------------------------------------------------------
 
 
-def reason_form(asked: Asked, *, needed: bool) -> dict[str, Any]:
-    blocks = [_text("reason", "Why", {}, most=500, optional=not needed)]
+def reason_form(asked: Asked, *, needed: bool, says: str = "") -> dict[str, Any]:
+    """`says`: the consequences, for whoever is about to ask for them."""
+    told: list[Block] = [SectionBlock(text=plain(safe(says)))] if says else []
+    blocks: list[Block] = [*told, _text("reason", "Why", {}, most=500, optional=not needed)]
     name, _, about = asked.command.partition(" ")
     return _view("reason", f"{name.capitalize()} {about}", name.capitalize(), asked, blocks)
 

@@ -35,7 +35,7 @@ class Home:
             return blocks(Card(problem))
         person = await self._view.person(opened.account)
         drawn = blocks(await self._asked(opened, "whoami"))
-        if person is None or not person.roles:
+        if person is None or not person.known:
             return drawn
         if "deployer" in person.roles:
             drawn.append(ActionsBlock(elements=[new_deployment()]).to_dict())

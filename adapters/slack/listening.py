@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms
 from adapters.slack.desk import Desk, Said
-from adapters.slack.drawing import read_value
+from adapters.slack.drawing import read_says, read_value
 from adapters.slack.home import Home
 from adapters.slack.setup import PLATFORM, Setup
 from adapters.slack.tasks import Tasks
@@ -133,7 +133,8 @@ class Listening:
         said = clicked(body, action)
         asked = forms.Asked(said.text, said.channel, said.thread, said.seen)
         needed = str(action["action_id"]).startswith("ask:needed")
-        self._open(said, body["trigger_id"], forms.reason_form(asked, needed=needed))
+        says = read_says(str(action["value"]))
+        self._open(said, body["trigger_id"], forms.reason_form(asked, needed=needed, says=says))
         await ack()
 
     async def _new(self, body: Body, action: Body, ack: AsyncAck) -> None:

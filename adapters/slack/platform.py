@@ -64,6 +64,11 @@ class SlackPlatform:
             self._connecting = asyncio.create_task(self._handler.connect_async())
         log.info("listening to Slack", mode=self.setup.mode, team=self.setup.team)
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was acknowledged has been answered."""
+        return self._tasks.idle
+
     async def stop(self) -> None:
         """Hear nothing more, and let the answers that are under way arrive."""
         if self._connecting is not None:

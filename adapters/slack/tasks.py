@@ -35,6 +35,11 @@ class Tasks:
         self._heard_at = 0.0
         self._stopping = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, and nothing waits for a lull."""
+        return not (self._waiting or self._running)
+
     @contextmanager
     def hearing(self) -> Iterator[None]:
         """A delivery that is not acknowledged yet."""
@@ -65,12 +70,16 @@ class Tasks:
             if left <= 0:
                 break
             await asyncio.wait({*self._running, *({self._dispatching} if self._dispatching else ())}, timeout=left)
+        await asyncio.gather(*self.abandon(), return_exceptions=True)
+
+    def abandon(self) -> list[asyncio.Task[None]]:
+        """Begin nothing more and break off what is under way, which is given back."""
         late = [*self._running, *([self._dispatching] if self._dispatching else [])]
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        for _, work in self._waiting:
-            work.close()
+        while self._waiting:
+            self._waiting.popleft()[1].close()
+        return late
 
     async def _dispatch(self) -> None:
         """Between two starts others get their turn, an acknowledgement among them."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, case, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import aggregate, codec, post, steps, work
@@ -16,6 +16,8 @@ from adapters.store.journal import append
 from adapters.store.known import Known
 from adapters.store.reads import one_deployment
 from adapters.store.tables import (
+    BLOCK,
+    BLOCK_COLUMNS,
     CARD,
     CURRENT,
     DEPLOYMENT,
@@ -43,7 +45,14 @@ if TYPE_CHECKING:
 _UPDATE_DEPLOYMENT = update(DEPLOYMENT).where(
     DEPLOYMENT.c.key == bindparam("its_key"), DEPLOYMENT.c.version == bindparam("its_version")
 )
-_WANT_CARDS = update(CARD).where(CARD.c.deployment == bindparam("its_deployment"))
+_WANT_CARDS = (
+    update(CARD)
+    .where(CARD.c.deployment == bindparam("its_deployment"))
+    .values(wanted=case((CARD.c.wanted < bindparam("version"), bindparam("version")), else_=CARD.c.wanted + 1))
+)
+"""Always above what it was: a card may have been wanted anew since the version before."""
+_BLOCKS_LOCK = 0x41534801
+"""Of PostgreSQL's advisory locks; see `_blocks`."""
 _SEND = insert(OUTBOX)
 _SEND = insert(OUTBOX)
 _SETTLE = update(INBOX).where(
@@ -63,10 +72,13 @@ def save(c: Connection, change: Change, working: Working, now: datetime) -> Depl
         _lane(c, change.lane)
     for server in change.servers:
         _server(c, server)
+    _blocks(c, change)
     _tested(c, change.tested)
     entries = append(c, change.entries, stored.key if stored else None, working.end)
     send(c, change.outbox)
     _cards(c, stored, change.follow)
+    if change.redraw:
+        c.execute(update(CARD).where(CARD.c.deployment.in_(change.redraw)).values(wanted=CARD.c.wanted + 1))
     if change.settled:
         _settle(c, change.settled, now)
     work.wish(c, change.due, rows)
@@ -176,6 +188,24 @@ def _server(c: Connection, server: Server) -> None:
     put(c, SERVER, codec.split(server, SERVER_COLUMNS))
 
 
+def _blocks(c: Connection, change: Change) -> None:
+    """Whoever takes a lane, and whoever locks or freezes, do so one after the other, and the second sees the first."""
+    if not (change.blocks or change.lifted) and change.judged is None:
+        return
+    if c.dialect.name == "postgresql":
+        shared = "" if change.blocks or change.lifted else "_shared"
+        c.execute(text(f"SELECT pg_advisory_xact_lock{shared}({_BLOCKS_LOCK})"))
+    if change.judged is not None and change.judged != set(c.execute(select(BLOCK.c.id)).scalars()):
+        raise Conflict("somebody locked or froze, or lifted that, meanwhile")
+    if change.lifted:
+        c.execute(delete(BLOCK).where(BLOCK.c.id.in_(change.lifted)))
+    for block in change.blocks:
+        try:
+            c.execute(insert(BLOCK), codec.split(block, BLOCK_COLUMNS))
+        except IntegrityError as error:
+            raise Conflict(f"{block.id} stands already") from error
+
+
 def _tested(c: Connection, digests: Sequence[tuple[str, str]]) -> None:
     for update_id, digest in digests:
         added(c, TESTED, {"update": update_id, "digest": digest})
@@ -196,7 +226,7 @@ def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> N
             raise ValueError(f"{', '.join(follow)} can follow a deployment only in a change that holds it")
         return
     of = CARD.c.deployment == stored.key
-    c.execute(_WANT_CARDS, {"its_deployment": stored.key, "wanted": stored.version})
+    c.execute(_WANT_CARDS, {"its_deployment": stored.key, "version": stored.version})
     if follow:
         known = set(c.execute(select(CARD.c.channel).where(of)).scalars())
         new = {"deployment": stored.key, "shown": 0, "wanted": stored.version, "tries": 0}

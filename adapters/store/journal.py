@@ -156,4 +156,4 @@ def add_checkpoint(c: Connection, envelope: dict[str, Any], at: datetime, number
 
 def checkpoints(c: Connection, after: int) -> list[dict[str, Any]]:
     wanted = select(CHECKPOINT.c.envelope).where(CHECKPOINT.c.number > after).order_by(CHECKPOINT.c.number)
-    return [json.loads(text) for text in c.execute(wanted).scalars()]
+    return [_data(text) for text in c.execute(wanted).scalars()]

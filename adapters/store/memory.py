@@ -32,7 +32,7 @@ from core.ports import (
     Waiting,
 )
 from core.stages import Stage
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ class MemoryStore:
         self._deployments: dict[str, Deployment] = {}
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[tuple[str, str], Server] = {}
+        self._blocks: dict[str, Block] = {}
         self._chains: dict[str, list[Entry]] = {}
         self._checkpoints: list[str] = []
         self._steps: list[_Step] = []
@@ -102,7 +103,12 @@ class MemoryStore:
             current = tuple(sorted(change.lane.current, key=lambda row: row[0]))
             self._lanes[change.lane.component] = replace(change.lane, version=change.lane.version + 1, current=current)
         self._servers |= {(server.role, server.region): server for server in change.servers}
+        self._blocks = {key: block for key, block in self._blocks.items() if key not in change.lifted}
+        self._blocks |= {block.id: block for block in change.blocks}
         self._tested |= set(change.tested)
+        for place, card in self._cards.items():
+            if card.deployment in change.redraw:
+                self._cards[place] = replace(card, wanted=card.wanted + 1)
         for entry in sealed:
             self._chains.setdefault(entry.chain, []).append(entry)
         self._send(change.outbox)
@@ -129,10 +135,14 @@ class MemoryStore:
     def _surroundings(self, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the port's word
         d, servers = self._latest(id, attempt), tuple(sorted(self._servers.values(), key=server_order))
         if d is None:
-            return Surroundings(None, servers)
+            return Surroundings(None, servers, blocks=self._standing())
         active = (d for d in self._deployments.values() if not d.ended)
         siblings = tuple(other for other in active if other.component == d.component and other.key != d.key)
-        return Surroundings(d, servers, self._lanes.get(d.component, Lane(d.component)), siblings)
+        lane = self._lanes.get(d.component, Lane(d.component))
+        return Surroundings(d, servers, lane, siblings, self._standing())
+
+    def _standing(self) -> tuple[Block, ...]:
+        return tuple(sorted(self._blocks.values(), key=lambda block: (block.at, block.id)))
 
     def _check(self, change: Change) -> None:
         if change.lease and not self._holds(change.lease):
@@ -150,6 +160,11 @@ class MemoryStore:
             lane = self._lanes.get(change.lane.component, Lane(change.lane.component))
             if change.lane.version != lane.version:
                 raise Conflict(f"the lane of {lane.component} is no longer at version {change.lane.version}")
+        if change.judged is not None and change.judged != set(self._blocks):
+            raise Conflict("somebody locked or froze, or lifted that, meanwhile")
+        for block in change.blocks:
+            if block.id in self._blocks and block.id not in change.lifted:
+                raise Conflict(f"{block.id} stands already")
         if change.settled:
             self._check_settled(change.settled)
 
@@ -175,11 +190,11 @@ class MemoryStore:
         if after.stage is Stage.COMPLETED:
             for row in self._steps:
                 row.counted = row.counted or row.deployment == after.key
-        for channel in follow:
-            self._cards.setdefault((channel, after.key), CardRow(channel, after.key, None, 0, after.version))
         for place, card in self._cards.items():
             if card.deployment == after.key:
-                self._cards[place] = replace(card, wanted=after.version)
+                self._cards[place] = replace(card, wanted=max(card.wanted + 1, after.version))
+        for channel in follow:
+            self._cards.setdefault((channel, after.key), CardRow(channel, after.key, None, 0, after.version))
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
         return self._latest(id, attempt)
@@ -206,6 +221,9 @@ class MemoryStore:
 
     async def servers(self) -> Sequence[Server]:
         return sorted(self._servers.values(), key=server_order)
+
+    async def blocks(self) -> Sequence[Block]:
+        return self._standing()
 
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}

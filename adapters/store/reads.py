@@ -14,6 +14,8 @@ from adapters.store.aggregate import assemble
 from adapters.store.codec import Row
 from adapters.store.known import Known
 from adapters.store.tables import (
+    BLOCK,
+    BLOCK_COLUMNS,
     CHECK,
     CURRENT,
     DEPLOYMENT,
@@ -29,7 +31,7 @@ from adapters.store.tables import (
 )
 from core.ports import Page
 from core.stages import Stage
-from core.state import Deployment, Lane, ReleaseRef, Server
+from core.state import Block, Deployment, Lane, ReleaseRef, Server
 
 
 def _parts(table: Table) -> Select[Any]:
@@ -136,6 +138,11 @@ def _lane(row: Row, current: list[tuple[str, ReleaseRef | None]]) -> Lane:
 def servers(c: Connection) -> list[Server]:
     rows = c.execute(select(SERVER)).mappings()
     return sorted((codec.build(Server, codec.fields(row, SERVER_COLUMNS)) for row in rows), key=server_order)
+
+
+def blocks(c: Connection) -> list[Block]:
+    rows = c.execute(select(BLOCK).order_by(BLOCK.c.at, BLOCK.c.id)).mappings()
+    return [codec.build(Block, codec.fields(row, BLOCK_COLUMNS)) for row in rows]
 
 
 def server_order(server: Server) -> tuple[bool, str]:

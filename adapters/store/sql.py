@@ -33,7 +33,7 @@ from core.ports import (
     Surroundings,
     Waiting,
 )
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 
 Written = tuple[Change | None, Deployment | None]
 """What was committed, and the deployment as it is stored since."""
@@ -141,6 +141,9 @@ class SqlStore:
 
     async def servers(self) -> Sequence[Server]:
         return await self._readers.run(reads.servers)
+
+    async def blocks(self) -> Sequence[Block]:
+        return await self._readers.run(reads.blocks)
 
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         return await self._readers.run(lambda c: reads.durations(c, component, limit))

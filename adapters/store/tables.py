@@ -206,6 +206,17 @@ class ServerRow(Base, table=True):
     data: str = _json()
 
 
+class BlockRow(Base, table=True):
+    """A lock, a freeze, or the pause of everything; gone once it is lifted, while the journal keeps it."""
+
+    __tablename__ = "block"
+    id: str = Field(primary_key=True)
+    kind: str
+    at: datetime = _time()
+    until: datetime | None = _time(default=None)
+    data: str = _json()
+
+
 # -- the journal: triggers refuse to change or delete its rows ---------------------------------------------------------
 
 
@@ -305,6 +316,7 @@ TESTED = SCHEMA.tables["tested"]
 LANE = SCHEMA.tables["lane"]
 CURRENT = SCHEMA.tables["lane_current"]
 SERVER = SCHEMA.tables["server"]
+BLOCK = SCHEMA.tables["block"]
 JOURNAL = SCHEMA.tables["journal"]
 CHECKPOINT = SCHEMA.tables["checkpoint"]
 INBOX = SCHEMA.tables["inbox"]
@@ -313,6 +325,7 @@ CARD = SCHEMA.tables["card"]
 PARKED = SCHEMA.tables["parked_channel"]
 
 LANE_COLUMNS = ("component", "version", "holder")
+BLOCK_COLUMNS = ("id", "kind", "at", "until")
 SERVER_COLUMNS = ("role", "region", "name", "url")
 OUTBOX_COLUMNS = ("kind", "channel", "deployment", "expires_at")
 """The fields of these records that have a column of their own; the others are in `data`."""

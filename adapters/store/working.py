@@ -17,7 +17,7 @@ from adapters.store.journal import End, end_of
 from adapters.store.known import Known
 from core.journal import Entry
 from core.ports import Change, Surroundings
-from core.state import Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server
 
 _KEPT = 4096
 """Ends of chains, and ids, that are remembered: some hundred bytes each."""
@@ -46,12 +46,12 @@ class Looked:
 
     def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
         d = reads.one_deployment(c, id, attempt, self._known)
-        servers = tuple(reads.servers(c))
+        servers, blocks = tuple(reads.servers(c)), tuple(reads.blocks(c))
         if d is None:
-            return Surroundings(None, servers)
+            return Surroundings(None, servers, blocks=blocks)
         lanes = reads.lanes(c, d.component)
         siblings = (other for other in reads.active(c, d.component, self._known) if other.key != d.key)
-        return Surroundings(d, servers, lanes[0] if lanes else Lane(d.component), tuple(siblings))
+        return Surroundings(d, servers, lanes[0] if lanes else Lane(d.component), tuple(siblings), blocks)
 
     def before(self, d: Deployment) -> Deployment | None:
         return self._known.get(d.key, d.version)
@@ -76,6 +76,7 @@ class Kept:
         self._attempts: dict[str, int] = {}
         self._lanes: dict[str, Lane] | None = None
         self._servers: tuple[Server, ...] | None = None
+        self._blocks: tuple[Block, ...] | None = None
         self._ends: dict[str, End] = {}
 
     def checked(self, c: Connection) -> Kept:
@@ -89,13 +90,13 @@ class Kept:
 
     def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
         d = self._deployment(c, id, attempt)
-        servers = self.servers(c)
+        servers, blocks = self.servers(c), self._standing(c)
         if d is None:
-            return Surroundings(None, servers)
+            return Surroundings(None, servers, blocks=blocks)
         lane = self._all_lanes(c).get(d.component) or Lane(d.component)
         key, component = d.key, d.component
         others = (other for name, other in self._all(c).items() if other.component == component and name != key)
-        return Surroundings(d, servers, lane, tuple(others))
+        return Surroundings(d, servers, lane, tuple(others), blocks)
 
     def active(self, c: Connection, component: str | None) -> list[Deployment]:
         return [d for d in self._all(c).values() if component in (None, d.component)]
@@ -123,8 +124,15 @@ class Kept:
             self._lanes = None
         if change.servers:
             self._servers = None
+        if change.blocks or change.lifted:
+            self._blocks = None
         self._ends = _bounded(self._ends)
         self._ends.update((entry.chain, (entry.seq, entry.hash)) for entry in entries)
+
+    def _standing(self, c: Connection) -> tuple[Block, ...]:
+        if self._blocks is None:
+            self._blocks = tuple(reads.blocks(c))
+        return self._blocks
 
     def _put(self, stored: Deployment) -> None:
         if stored.version == 1:

@@ -68,8 +68,8 @@ def _verified_database(key: list[str] | None, anchor: list[str] | None, config: 
             await store.close()
 
     with explained():
-        anchors, trust = _anchors(anchor), trusted(key, config)
         settings = _settings_with_journal(config)
+        anchors, trust = _anchors(anchor), trusted(key, config)
         return asyncio.run(looked())
 
 

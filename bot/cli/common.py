@@ -36,11 +36,15 @@ def trusted(given: list[str] | None, config: Path) -> Trust:
     Raises KeyFileError, SettingsError.
     """
     from bot import keys
-    from bot.settings import load
+    from bot.settings import SettingsError, load
     from core.release.signing import public_key
 
     if not given:
-        return keys.trust(keys.known(load(config).ashat.key_file))
+        try:
+            return keys.trust(keys.known(load(config).ashat.key_file))
+        except (SettingsError, keys.KeyFileError):
+            complain("No public key is known here: give it by --key HEX, or the bot's settings by --config.")
+            raise
     try:
         return keys.Trust(tuple(public_key(text) for text in given), {})
     except ValueError as error:

@@ -15,6 +15,7 @@ def people_findings(settings: Settings) -> list[Finding]:
 
 def _missing_roles(settings: Settings) -> Iterator[Finding]:
     held = {role for person in settings.persons() for role in person.roles} | set(settings.roles.default)
+    held |= {role for grant in settings.grants for role in grant.roles}
     held |= {role for group in settings.all_groups() for role in group.roles}
     for role, deed in (("deployer", "push"), ("approver", "approve"), ("admin", "configure servers")):
         if role not in held:
@@ -22,9 +23,15 @@ def _missing_roles(settings: Settings) -> Iterator[Finding]:
 
 
 def _too_few_voters(settings: Settings) -> Iterator[Finding]:
-    voters = [person for person in settings.persons() if "approver" in person.roles and not person.shared]
-    needed = max([settings.workflow.quorum, *settings.workflow.quorum_by_component.values()])
+    grants = [grant for grant in settings.all_grants() if "approver" in grant.roles]
+    voters = [
+        person
+        for person in settings.persons()
+        if not person.shared and ("approver" in person.roles or any(grant.to_person(person) for grant in grants))
+    ]
+    needed = settings.highest_quorum
     others = {"approver"} & {*settings.roles.default, *(role for one in settings.all_groups() for role in one.roles)}
+    others |= {name for grant in grants for name in grant.to if name.removeprefix("@") in settings.groups}
     if voters and len(voters) < needed and not others:
         yield warn(
             f"People: the quorum is {needed}, and approvers are {len(voters)}.", "list more, or lower the quorum"

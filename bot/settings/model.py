@@ -13,7 +13,9 @@ from bot.settings.sections import (
     Checks,
     Component,
     Discord,
+    GrantSettings,
     GroupSettings,
+    HolidaySettings,
     Http,
     PersonSettings,
     Proof,
@@ -21,10 +23,12 @@ from bot.settings.sections import (
     RouteSettings,
     Servers,
     Slack,
+    WindowSettings,
     Workflow,
 )
 from bot.settings.values import origin_of
-from core.people import Group, Person, with_viewing
+from core.people import Grant, Group, Person, with_viewing
+from core.policy import Holiday, Window
 from core.release.manifest import Name
 from core.routing import Route
 from core.state import PUBLIC, omega
@@ -50,6 +54,9 @@ class Settings(BaseSettings):
     checks_added: tuple[AddedCheck, ...] = ()
     components: dict[Name, Component] = {}
     people: dict[Name, PersonSettings] = {}
+    grants: tuple[GrantSettings, ...] = ()
+    windows: tuple[WindowSettings, ...] = ()
+    holidays: tuple[HolidaySettings, ...] = ()
     roles: Roles = Roles()
     groups: dict[Name, GroupSettings] = {}
     slack: Slack = Slack()
@@ -86,10 +93,35 @@ class Settings(BaseSettings):
                 accounts=person.accounts(),
                 time_zone=person.time_zone or self.ashat.time_zone,
                 shared=person.shared,
+                granted=any(
+                    key in one.to or any(f"@{group}" in one.to for group in person.groups) for one in self.grants
+                ),
                 pings=person.pings,
             )
             for key, person in self.people.items()
         )
+
+    def all_windows(self) -> tuple[Window, ...]:
+        zone = self.ashat.time_zone
+        return tuple(
+            Window(one.name, one.opens, one.lasts, one.time_zone or zone, one.components, one.required)
+            for one in self.windows
+        )
+
+    def all_holidays(self) -> tuple[Holiday, ...]:
+        zone = self.ashat.time_zone
+        return tuple(Holiday(one.name, one.days, one.time_zone or zone, one.components) for one in self.holidays)
+
+    @property
+    def highest_quorum(self) -> int:
+        """The most votes that any component asks for."""
+        work, components = self.workflow, self.components.values()
+        named = [one.quorum for one in components if one.quorum]
+        groups = [len(work.groups), *(len(one.groups) for one in components if one.groups)]
+        return max([work.quorum, *work.quorum_by_component.values(), *named, *groups])
+
+    def all_grants(self) -> tuple[Grant, ...]:
+        return tuple(Grant(one.to, with_viewing(one.roles), one.components, one.servers) for one in self.grants)
 
     def all_groups(self) -> tuple[Group, ...]:
         """The groups that platforms keep."""

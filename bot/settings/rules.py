@@ -18,6 +18,9 @@ def broken(settings: Settings) -> Broken:
     yield from _one_human_one_vote(settings)
     yield from _shared_accounts_have_no_vote(settings)
     yield from _strangers_have_no_vote(settings)
+    yield from _grants_reach_somebody(settings)
+    yield from _one_quorum_each(settings)
+    yield from _windows_are_distinct(settings)
     yield from _roles_are_of_listed_servers(settings)
     yield from _origins_are_distinct(settings)
     yield from _check_names_are_distinct(settings)
@@ -44,13 +47,38 @@ def _shared_accounts_have_no_vote(settings: Settings) -> Broken:
 
 
 def _strangers_have_no_vote(settings: Settings) -> Broken:
-    highest = max([settings.workflow.quorum, *settings.workflow.quorum_by_component.values()])
+    highest = settings.highest_quorum
     for role in ("approver", "admin"):
         if role in settings.roles.default and highest > 1:
             yield (
                 ("roles", "default"),
                 f"should not hold {role} where the quorum is {highest}: list them under [people]",
             )
+
+
+def _grants_reach_somebody(settings: Settings) -> Broken:
+    """A group may be filled by a chat platform later; a person's key can only be a typing error."""
+    for index, grant in enumerate(settings.grants):
+        for name in grant.to:
+            if not name.startswith("@") and name not in settings.people:
+                yield ("grants", index, "to"), f'names "{name}", who is not listed under [people]; a group is "@{name}"'
+        shared = [key for key, person in settings.people.items() if person.shared and key in grant.to]
+        if shared and "approver" in grant.roles:
+            yield ("grants", index, "roles"), f"should not give {shared[0]} approver: a shared person cannot vote"
+
+
+def _one_quorum_each(settings: Settings) -> Broken:
+    for name, component in settings.components.items():
+        if component.quorum is not None and name in settings.workflow.quorum_by_component:
+            yield ("components", name, "quorum"), "stands in [workflow] quorum_by_component too; keep one of them"
+
+
+def _windows_are_distinct(settings: Settings) -> Broken:
+    seen: set[str] = set()
+    for index, window in enumerate(settings.windows):
+        if window.name in seen:
+            yield ("windows", index, "name"), f'should be another than "{window.name}", which another window has'
+        seen.add(window.name)
 
 
 def _roles_are_of_listed_servers(settings: Settings) -> Broken:

@@ -21,13 +21,17 @@ from bot.settings.values import (
     AccountId,
     ApiUrl,
     ChannelAddress,
+    Cron,
+    Days,
     DiscordApp,
     DiscordId,
     DiscordKey,
     DiscordRole,
     GatewayUrl,
+    Grantee,
     HostPattern,
     Listen,
+    NotEmpty,
     Origin,
     PositiveSeconds,
     PublicKeyText,
@@ -149,12 +153,20 @@ class Workflow(Section):
     """How long a passed verification is valid."""
     reminder_after: Seconds = 14400.0
     """When approvers whose vote is still missing are asked once more; 0 for never."""
+    escalate_after: Seconds = 0.0
+    """When the next group of escalate_to is asked for its votes, one after another; 0 for never."""
+    escalate_to: tuple[Name, ...] = ()
+    """The groups that are asked, in their order, like ["leads", "management"]."""
     own_push: bool = False
     """Whether people may approve what they pushed themselves."""
     quorum: Positive = 1
     """How many different people must approve."""
     quorum_by_component: dict[Name, Positive] = {}
     """Another quorum for single components, like { api = 2 }."""
+    groups: tuple[Name, ...] = ()
+    """Groups that must be among the votes, each by another person, like ["security", "ops"]."""
+    countersign_within: PositiveSeconds = 86400.0
+    """How long an emergency waits for another's countersignature before everyone on its routes is told again."""
     max_failed_mainframes: Positive = 1
     """A distribution with this many failed mainframes is held, and a person is asked."""
     max_active_per_person: Positive = 10
@@ -222,10 +234,14 @@ class AddedCheck(Section):
 
 
 class Component(Section):
-    """What one component must always pass."""
+    """What one component must always pass, and who must agree."""
 
     minimum_checks: tuple[Text, ...] = ("health",)
     """Checks that must apply and pass, whatever a release says: standard ones by key, added ones by name."""
+    quorum: Positive | None = Field(default=None, examples=[2])
+    """How many different people must approve it, where it is another number than [workflow] quorum."""
+    groups: tuple[Name, ...] | None = Field(default=None, examples=[["security", "ops"]])
+    """Groups that must be among its votes, where they are others than [workflow] groups."""
 
 
 class PersonSettings(Section):
@@ -253,6 +269,49 @@ class PersonSettings(Section):
     def accounts(self) -> tuple[Account, ...]:
         ids = {"shell": self.shell, "slack": self.slack, "discord": self.discord}
         return tuple(Account(platform, str(id_)) for platform, id_ in ids.items() if id_ is not None)
+
+
+class GrantSettings(Section):
+    """Roles for some components and servers, beside those that people hold everywhere."""
+
+    to: Annotated[tuple[Grantee, ...], NotEmpty] = Field(examples=[["alice", "@security"]])
+    """People by their key under [people], and groups: "@security"."""
+    roles: Annotated[tuple[Role, ...], NotEmpty] = Field(examples=[["approver"]])
+    """Of viewer, deployer, approver, admin; each includes viewer."""
+    components: tuple[Name, ...] = ()
+    """Only for these components."""
+    servers: tuple[Name, ...] = ()
+    """Only for what concerns these: "public", or a region of OMEGA."""
+
+
+class WindowSettings(Section):
+    """When production may change: a window that opens again and again, right across changes of the clocks."""
+
+    name: Name = Field(examples=["low-traffic"])
+    """What it is called: `deploy approve <id> --window low-traffic`."""
+    opens: Cron = Field(examples=["0 2 * * mon-fri"])
+    """When it opens, as a cron expression: minute, hour, day of the month, month, day of the week."""
+    lasts: PositiveSeconds = Field(examples=["3h"])
+    """How long it stays open."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Its time zone, where it is another than [ashat] time_zone."""
+    components: tuple[Name, ...] = ()
+    """The components that it is for; none named means all."""
+    required: bool = True
+    """Whether their production changes in such windows only; false: a window that approvers may choose."""
+
+
+class HolidaySettings(Section):
+    """Whole days on which production does not change."""
+
+    name: Text = Field(examples=["Christmas"])
+    """What it is called."""
+    days: Annotated[tuple[Days, ...], NotEmpty] = Field(examples=[["12-25", "2026-12-28/2027-01-02"]])
+    """Days of each year ("12-25"), of one year ("2026-12-24"), or from and to, with a slash between."""
+    time_zone: TimeZone | None = Field(default=None, examples=["Europe/Paris"])
+    """Its time zone, where it is another than [ashat] time_zone."""
+    components: tuple[Name, ...] = ()
+    """The components that it is for; none named means all."""
 
 
 class GroupSettings(Section):

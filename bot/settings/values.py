@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pwd
 import re
+from datetime import UTC, date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from core.policy.calendar import cron_problem
+from core.release.manifest import ID_PATTERN
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[smhd])")
@@ -109,6 +113,24 @@ def _usable_key(text: str) -> str:
     return text.lower()
 
 
+def _cron(text: str) -> str:
+    problem = cron_problem(text, datetime(2026, 1, 1, tzinfo=UTC))
+    if problem is not None:
+        raise ValueError(f'should be a cron expression, like "0 2 * * mon-fri" ({problem.lower()})')
+    return text
+
+
+def _days(text: str) -> str:
+    try:
+        for part in text.split("/"):
+            date.fromisoformat(part if len(part) > len("12-25") else f"2028-{part}")
+    except ValueError as error:
+        raise ValueError('should be like "12-25", "2026-12-24" or "2026-12-24/2027-01-02"') from error
+    if text.count("/") > 1 or len({len(part) for part in text.split("/")}) > 1:
+        raise ValueError('should be a day, or from and to in the same form, like "2026-12-24/2027-01-02"')
+    return text
+
+
 def _like(pattern: str, phrase: str) -> AfterValidator:
     """A text that matches `pattern` as a whole; else `phrase` says what it should be."""
 
@@ -120,6 +142,13 @@ def _like(pattern: str, phrase: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
+    if not values:
+        raise ValueError("should name at least one")
+    return values
+
+
+NotEmpty = AfterValidator(_not_empty)
 Seconds = Annotated[float, BeforeValidator(to_seconds), Field(ge=0, allow_inf_nan=False)]
 """A duration that may be zero."""
 PositiveSeconds = Annotated[float, BeforeValidator(to_seconds), Field(gt=0, allow_inf_nan=False)]
@@ -129,6 +158,9 @@ Origin = Annotated[str, AfterValidator(_token_may_go_to)]
 ApiUrl = Annotated[str, AfterValidator(_api_may_be_at)]
 PublicKeyText = Annotated[str, AfterValidator(_usable_key)]
 AccountId = Annotated[str, _like(r"[A-Za-z0-9]{1,64}", "should be the platform's own id, letters and digits")]
+Cron = Annotated[str, AfterValidator(_cron)]
+Days = Annotated[str, AfterValidator(_days)]
+Grantee = Annotated[str, _like(rf"@?{ID_PATTERN}", 'should be a person\'s key under [people], or a group: "@security"')]
 SlackTeam = Annotated[str, _like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
 SlackApp = Annotated[str, _like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
 SlackChannelId = Annotated[str, _like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]

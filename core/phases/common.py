@@ -5,11 +5,22 @@ from __future__ import annotations
 from core import say
 from core.commands import Seen
 from core.facts import Facts, Refused
+from core.policy import Gate
 from core.stages import HELPS, Stage
 from core.state import Deployment
 
 _ENOUGH = 24
 """Hexadecimal digits that tell a digest from every other."""
+
+
+def gate_line(gate: Gate, facts: Facts, zone: str) -> str:
+    """One unmet condition, when it is met by itself, and who can meet it before: `Needs … : Fri 18:00, or Eve Poe`."""
+    by_itself = [say.clock(gate.until, zone, facts.now)] if gate.until else []
+    who = say.listed([facts.name_of(person) for person in gate.who], "or")
+    how = f"{who} can: `{gate.how}`" if gate.how and gate.who else who
+    if not gate.who:
+        return f"Needs {gate.needs}: {by_itself[0] if by_itself else 'nobody'}"
+    return f"Needs {gate.needs}: {', or '.join((*by_itself, how))}"
 
 
 def does_not_fit(d: Deployment, facts: Facts, wanted: str) -> Refused:

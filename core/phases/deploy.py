@@ -41,6 +41,9 @@ from core.phases.common import does_not_fit, stale_click
 from core.stages import Stage
 from core.state import Deployment, Mainframe, omega
 
+_HELD = frozenset({Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING})
+"""The stages that can be held."""
+
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 
@@ -71,8 +74,10 @@ def pause(command: Pause, d: Deployment, facts: Facts) -> Verdict:
     refused = stale_click(d, command.seen, facts)
     if refused:
         return refused
-    if d.stage not in (Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING):
+    if d.stage not in _HELD:
         return does_not_fit(d, facts, "be paused")
+    if d.hold is not None and d.hold.wide:
+        return Decided((), (f"{d.name} is paused already: {d.hold.why}. `deploy resume` lets all go on",))
     if d.hold is not None:
         by = facts.name_of(d.hold.person) if d.hold.person else "a threshold"
         return Decided((), (f"{d.name} is paused already, by {by}: {d.hold.why}. `deploy resume {d.name}`",))
@@ -86,7 +91,25 @@ def resume(command: Resume, d: Deployment, facts: Facts) -> Verdict:
         return refused
     if d.hold is None:
         return Refused("not_paused", f"{d.name} is not paused; it is {d.stage.words}. `deploy status {d.name}`")
+    if d.hold.wide and facts.paused:
+        why = f"{d.name} is held with everything else ({d.hold.why}). `deploy resume` lets all go on"
+        return Refused("paused_all", why)
     return Decided((Resumed(d.order + 1),), (f"Done: {d.name} goes on",))
+
+
+def out_of_step(d: Deployment, facts: Facts) -> bool:
+    """Whether the pause of everything has begun or ended, and this deployment has not taken it up yet."""
+    if d.stage not in _HELD:
+        return False
+    return d.hold is None if facts.paused else d.hold is not None and d.hold.wide
+
+
+def held_with_all(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
+    if not out_of_step(d, facts):
+        return None
+    if facts.paused is None:
+        return (Resumed(d.order + 1),)
+    return (Paused(f"everything is {facts.paused.why}", automatic=False, order=d.order + 1, wide=True),)
 
 
 # -- outcomes ----------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def _alpha(facts: Facts) -> AlphaFacts:
 def _not_now(command: Push, facts: Facts) -> Refused | None:
     configure = spec_named("configure")
     if facts.public is None:
-        admins = names(who_may(facts.people, configure)) if configure else "an admin"
+        admins = names(who_may(facts.people, configure, facts.policy)) if configure else "an admin"
         return Refused(
             "no_public", f"Public Server not configured. {admins} can: `deploy configure public <url> <name>`"
         )

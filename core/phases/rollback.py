@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from core import say
-from core.commands import Cancel, Rollback
+from core.commands import Cancel, Rollback, spec_of
 from core.events import (
     BaselineSet,
     Cancelled,
     DeploymentEvent,
     Failed,
     RegionRestored,
+    RollbackAsked,
     RollbackStarted,
     RolledBack,
     SlotWithdrawn,
 )
 from core.facts import Decided, Facts, FleetSeen, Refused, RegionHealthy, StepFailed, Verdict
+from core.people import Person
 from core.phases.common import does_not_fit, stale_click
 from core.phases.deploy import failures, fleet_changes
+from core.policy import Scope, names, who_may
 from core.stages import BEFORE_OMEGA, Stage
-from core.state import PUBLIC, Deployment, ReleaseRef, omega
+from core.state import PUBLIC, Asked, Deployment, ReleaseRef, omega
 
 Restore = tuple[tuple[str, ReleaseRef | None], ...]
 
@@ -60,11 +66,48 @@ def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
     restore = restoring(d, facts)
     if not restore:
         return Refused("not_current", f"{d.name} runs nowhere in production any more. `deploy history` shows what does")
+    if d.manifest.irreversible and d.stage is not Stage.ROLLBACK_FAILED:
+        return _irreversible(command, d, restore, facts)
     event = RollbackStarted(command.reason, facts.lane.generation + 1, facts.nonce, restore)
-    says = [f"Rolling {d.name} back: {in_words(restore)}"]
-    if d.manifest.irreversible:
-        says.append("Its manifest says it is irreversible: the program goes back, its data may not fit")
-    return Decided((event,), tuple(says))
+    return Decided((event,), (f"Rolling {d.name} back: {in_words(restore)}",))
+
+
+CANNOT_BE_UNDONE = "It is irreversible: the program goes back, and what it has changed in its data stays changed"
+
+
+def _irreversible(command: Rollback, d: Deployment, restore: Restore, facts: Facts) -> Verdict:
+    """Two people have to agree, who know what cannot be undone."""
+    me, first = facts.me, standing_request(d, facts)
+    if me.shared:
+        why = f"{me.name} is a shared account, and two people have to agree to roll {d.name} back"
+        return Refused("shared", f"{why}: {names(seconders(d, facts))}. `deploy rollback {d.name}`")
+    if first is None or first.person == me.id:
+        others = names(seconders(d, replace(facts, asker=me)))
+        needs = f"A second person has to agree: {others}. `deploy rollback {d.name}`"
+        if first is not None:
+            return Decided((), (f"You have asked to roll {d.name} back. {needs}", CANNOT_BE_UNDONE))
+        asked = RollbackAsked(me.id, command.reason)
+        return Decided((asked,), (f"Asked to roll {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, needs))
+    event = RollbackStarted(command.reason or first.why, facts.lane.generation + 1, facts.nonce, restore)
+    both = f"Agreed by {facts.name_of(first.person)} and {me.name}"
+    return Decided((event,), (f"Rolling {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, both))
+
+
+def standing_request(d: Deployment, facts: Facts) -> Asked | None:
+    """Who asked to roll it back, where that is not too long ago to be meant now."""
+    asked = d.rollback_asked
+    if asked is None or facts.now >= asked.at + timedelta(seconds=facts.policy.countersign_within):
+        return None
+    return asked
+
+
+def seconders(d: Deployment, facts: Facts) -> list[Person]:
+    """Who could be the second: whoever may roll it back and has not asked."""
+    spec, scope = spec_of(Rollback(d.id)), Scope(d.component, d.regions)
+    first = d.rollback_asked.person if d.rollback_asked else None
+    not_these = {first, facts.asker.id if facts.asker else None}
+    could = who_may(facts.people, spec, facts.policy, scope)
+    return [person for person in could if person.id not in not_these and not person.shared]
 
 
 def in_words(restore: Restore) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core import say
@@ -12,9 +12,10 @@ from core.commands import SPECS
 from core.facts import ASHAT, Facts
 from core.journal import Entry
 from core.people import Person
-from core.policy import may, names, who_may
+from core.phases.common import gate_line
+from core.policy import Gate, countersigners, earliest, gates, lifting, may, names, roles_in, who_may
 from core.release.wire import Registered, State
-from core.stages import Stage
+from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
 from core.views.deployment import TITLES
 
@@ -44,12 +45,75 @@ def status(
     zone: str,
 ) -> Card:  # fmt: skip
     """All that have not ended, each in a line with what it waits for; else what production runs and what is new."""
+    standing = [*debt_lines(lanes, facts, zone), *standing_lines(facts, zone)]
     if not active:
-        return _nothing(lanes, since, alpha, facts, zone)
-    lines = [_status_line(d, facts, zone) for d in active]
+        nothing = _nothing(lanes, since, alpha, facts, zone)
+        return replace(nothing, lines=(*standing, *nothing.lines))
+    lines = [*standing, *(_status_line(d, facts, zone) for d in active)]
     return Card(
         f"{say.count(len(active), 'deployment')} under way", (*lines, _production_line(lanes, since, facts, zone))
     )
+
+
+def debt_lines(lanes: Sequence[Lane], facts: Facts, zone: str) -> list[str]:
+    """Emergencies that nobody has countersigned: they come before everything else."""
+    lines = []
+    for lane in lanes:
+        for debt in lane.debts:
+            at, by = say.clock(debt.countersign_by, zone, facts.now), facts.name_of(debt.person)
+            can = names(countersigners(lane.component, (debt.person, debt.pusher), facts))
+            late = ", which has passed" if facts.now >= debt.countersign_by else ""
+            lines.append(f"🚨 {debt.name} went to OMEGA in an emergency of {by}'s: “{debt.why}”. Needs a "
+                         f"countersignature by {at}{late}: {can}. `deploy countersign {debt.name}`; "
+                         f"{lane.component} takes only rollbacks until then")  # fmt: skip
+    return lines
+
+
+def standing_lines(facts: Facts, zone: str) -> list[str]:
+    """What holds production now: who, what, why and until when."""
+    lines = []
+    for block in facts.blocks:
+        if block.stands(facts.now):
+            verb = {"lock": "🔒 Locked", "freeze": "❄ Frozen", "pause": "⏸ Paused"}[block.kind]
+            end = f" until {say.clock(block.until, zone, facts.now)}" if block.until else ""
+            by = facts.name_of(block.by)
+            lines.append(f"{verb}: {block.where}{end}, by {by}: “{block.why}”. `{lifting(block)}`")
+    return lines
+
+
+def when(d: Deployment, facts: Facts, zone: str) -> Card:
+    """The earliest legal start, and everything that stands before it, with who can lift it."""
+    if d.stage not in (*BEFORE_OMEGA, Stage.FAILED) or d.touched:
+        return Card(f"{d.name} is {d.stage.words}. `deploy status {d.name}`")
+    unmet, at = gates(d, facts), earliest(d, facts)
+    by_people = [gate for gate in unmet if gate.until is None]
+    lines = [_gate_words(gate, d, facts, zone) for gate in unmet]
+    valid = d.verification.valid_until if d.verification else None
+    if at is not None and valid is not None and facts.now < valid <= at:
+        late = say.clock(valid, zone, facts.now)
+        lines.append(f"Its verdict ends before that, at {late}: `deploy verify {d.name}` again, and vote again")
+    if at is None:
+        title = f"{d.name} cannot start by waiting alone"
+    elif at > facts.now:
+        title = f"{d.name} can start {say.clock(at, zone, facts.now)} at the earliest"
+    else:
+        title = f"{d.name} may start as soon as this is met" if by_people else f"{d.name} may start now"
+    return Card(title, tuple(lines))
+
+
+def _gate_words(gate: Gate, d: Deployment, facts: Facts, zone: str) -> str:
+    who = say.listed([facts.name_of(person) for person in gate.who], "or")
+    match gate.kind:
+        case "omega":
+            return f"{gate.needs}. {who} can: `deploy configure omega <url> <name>`"
+        case "verdict" | "expired":
+            return f"Needs {gate.needs}: `deploy verify {d.name}`"
+        case "hold":
+            return f"Needs {gate.needs}: `deploy resume {d.name}`"
+        case "lane":
+            return f"Needs {gate.needs}, which holds the lane of {d.component}"
+        case _:
+            return gate_line(gate, facts, zone)
 
 
 def _status_line(d: Deployment, facts: Facts, zone: str) -> str:
@@ -142,10 +206,23 @@ def event_words(entry: Entry) -> str:
             return f"❌ verification run {data['run']} failed: {', '.join(data['checks'])}"
         case "Voted":
             return f"approved: {data['says']}"
+        case "StartSet":
+            window = f", window {data['window']}" if data["window"] else ""
+            return f"not before {data['at'][:16].replace('T', ' ')} UTC{window}"
+        case "EmergencyDeclared":
+            return f"🚨 emergency: “{data['why']}”; {data['says']}"
+        case "CountersignOverdue":
+            return "nobody countersigned the emergency in time"
+        case "RollbackAsked":
+            return "asked for a rollback" + (f": “{data['why']}”" if data["why"] else "") + "; it needs a second person"
+        case "VoteWithdrawn":
+            return "took the vote back" + ("; it waits for approval again" if data["short"] else "")
         case "VotesFell":
             return f"votes fell ({len(data['people'])}): {data['why']}"
         case "ApproversReminded":
             return f"reminded {say.count(len(data['people']), 'approver')}"
+        case "Escalated":
+            return f"escalated to {data['group']}, {say.count(len(data['people']), 'approver')}"
         case "Approved":
             return f"quorum reached{', queued behind ' + data['behind'] if data['behind'] else ''}"
         case "LaneTaken":
@@ -277,17 +354,19 @@ def _mainframe_line(region: str, row: Registered, known: Mapping[str, str], fact
 
 def whoami(person: Person, platform: str, facts: Facts) -> Card:
     """Who they are here, and what they may do."""
+    policy = facts.policy
     unsure = (f"{person.unsure}.",) if person.unsure else ()
-    if not person.roles:
+    if not roles_in(person, policy):
         return Card("You have no role here.", ("An admin gives roles, in the settings under [people].", *unsure))
-    allowed = [spec.name for spec in SPECS if may(person, spec)]
-    denied = [spec for spec in SPECS if not may(person, spec)]
-    ask = [f"{spec.name}: ask {names(who_may(facts.people, spec))}" for spec in denied]
+    allowed = [spec.name for spec in SPECS if may(person, spec, policy)]
+    denied = [spec for spec in SPECS if not may(person, spec, policy)]
+    ask = [f"{spec.name}: ask {names(who_may(facts.people, spec, policy))}" for spec in denied]
     accounts = ", ".join(f"{account.platform} {account.id}" for account in person.accounts)
     return Card(
         f"You are {person.name}, on {platform}.",
         (
-            f"Roles: {', '.join(sorted(person.roles))} (from {person.origin})",
+            f"Roles: {', '.join(sorted(person.roles)) or 'none'} (from {person.origin})",
+            *_granted(person, facts),
             *unsure,
             *((f"Groups: {', '.join(sorted(person.groups))}",) if person.groups else ()),
             f"Accounts: {accounts}" if accounts else "No accounts",
@@ -295,6 +374,17 @@ def whoami(person: Person, platform: str, facts: Facts) -> Card:
             *ask,
         ),
     )
+
+
+def _granted(person: Person, facts: Facts) -> list[str]:
+    """What grants add, and by which name each of them reaches the person."""
+    lines = []
+    for grant in facts.policy.grants:
+        by = [name for name in grant.to if name == person.id or name.removeprefix("@") in person.groups]
+        if grant.to_person(person):
+            roles = ", ".join(sorted(grant.roles))
+            lines.append(f"Roles for {grant.where}: {roles} (from a grant to {say.listed(by)})")
+    return lines
 
 
 def not_found(id: str, near: str | None) -> Card:  # noqa: A002 - the word of the domain

@@ -34,7 +34,7 @@ def _lines(entry: Entry, facts: Facts, zone: str) -> Iterator[str]:
     by = "Ashat" if entry.by == ASHAT else _named(entry.by, facts)
     via = f" on {entry.via}" if entry.via else ""
     yield f"{entry.seq}. {_time(entry.at, zone)} {by}{via}: {event_words(entry)} [{say.digest(entry.hash)}]"
-    yield from (f"   {line}" for line in _grounds(entry.kind, entry.data, facts))
+    yield from (f"   {line}" for line in _grounds(entry.kind, entry.data, facts, zone))
 
 
 def _named(person: str, facts: Facts) -> str:
@@ -43,11 +43,12 @@ def _named(person: str, facts: Facts) -> str:
     return name if name == person else f"{name} ({person})"
 
 
-def _time(at: datetime, zone: str) -> str:
+def _time(when: datetime | str, zone: str) -> str:
+    at = datetime.fromisoformat(when) if isinstance(when, str) else when
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _grounds(kind: str, data: Mapping[str, Any], facts: Facts) -> Iterator[str]:
+def _grounds(kind: str, data: Mapping[str, Any], facts: Facts, zone: str) -> Iterator[str]:
     """What an event says beyond its words."""
     match kind:
         case "Pushed":
@@ -58,11 +59,11 @@ def _grounds(kind: str, data: Mapping[str, Any], facts: Facts) -> Iterator[str]:
             tested = "these bytes passed the checks on ALPHA" if data["tested"] else "not tested on ALPHA"
             yield f"sha256 {data['digest']}, {say.size(data['size'])}; {tested}"
         case "VerificationStarted":
-            yield f"of sha256 {say.digest(data['digest'])}, by {data['deadline']}"
+            yield f"of sha256 {say.digest(data['digest'])}, to end by {_time(data['deadline'], zone)}"
         case "CheckFinished":
             yield from _check(data)
         case "VerificationPassed":
-            yield f"valid until {data['valid_until']}"
+            yield f"valid until {_time(data['valid_until'], zone)}"
         case "Voted":
             yield f"covers sha256 {say.digest(data['digest'])}, run {data['run']}; terms {say.digest(data['covers'])}"
         case "VotesFell":
@@ -111,4 +112,4 @@ def _chain(entries: Sequence[Entry]) -> str:
 
 def _statement(d: Deployment, entries: Sequence[Entry]) -> str:
     has_one = any(entry.kind == "Attested" for entry in entries)
-    return f", `ashat attest verify {d.name}` its statement" if has_one else ""
+    return f"; `ashat attest verify {d.name}` checks its statement" if has_one else ""

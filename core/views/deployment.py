@@ -8,9 +8,11 @@ from core import say
 from core.announce import approve_button, failed_checks, seen_of
 from core.cards import Bar, Button, Card, Tone
 from core.facts import Facts
-from core.phases.approve import in_words
+from core.phases.approve import in_words, missing_groups
+from core.phases.common import gate_line
 from core.phases.push import estimate
-from core.policy import approvers, covers, gates, names, undone, votes_that_count
+from core.phases.rollback import CANNOT_BE_UNDONE, seconders, standing_request
+from core.policy import barriers, countersigners, covers, gates, helpers, names, quorum, undone
 from core.stages import MOVING, Act, Stage, legal
 from core.state import PUBLIC, Check, Deployment, Mainframe
 
@@ -56,7 +58,7 @@ _PLURAL = {"skipped": "Skipped", "not_applicable": "Not applicable"}
 def deployment_card(d: Deployment, facts: Facts, zone: str, progress: Progress | None = None) -> Card:
     """The card as it is now. `facts.deployment` is `d`; times are in `zone`."""
     title = _title(d)
-    lines = (d.description, _who(d, facts, zone), *_body(d, facts, zone, progress))
+    lines = (d.description, _who(d, facts, zone), *_body(d, facts, zone, progress), *_two_people(d, facts, zone))
     return Card(
         title,
         lines,
@@ -100,7 +102,7 @@ def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> 
         case Stage.AWAITING_APPROVAL:
             return _awaiting(d, facts, zone)
         case Stage.SCHEDULED:
-            return (*_scheduled(d, facts), *hold)
+            return (*_scheduled(d, facts, zone), *hold)
         case Stage.DEPLOYING:
             return (*_deploying(d, facts, zone, progress), *hold)
         case Stage.DISTRIBUTING:
@@ -117,8 +119,29 @@ def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> 
             return _rollback(d, facts, zone)
 
 
+def _two_people(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
+    """What a second person has to do, or has done: an emergency's countersignature, an irreversible rollback."""
+    lines: list[str] = []
+    one, asked = d.emergency, standing_request(d, facts)
+    if one is not None:
+        by, at = facts.name_of(one.person), say.clock(one.countersign_by, zone, facts.now)
+        if one.countersigned_by:
+            then = f"countersigned by {facts.name_of(one.countersigned_by)}"
+        else:
+            can = names(countersigners(d.component, (one.person, d.pusher), facts))
+            then = f"needs a countersignature by {at}: {can} (`deploy countersign {d.name}`)"
+        lines.append(f"🚨 Emergency by {by}: “{one.why}”; {then}")
+    if asked is not None:
+        can = names([person for person in seconders(d, facts) if person.id != asked.person])
+        lines.append(f"↩️ {facts.name_of(asked.person)} asks to roll it back. Needs a second person: {can}")
+        lines.append(CANNOT_BE_UNDONE)
+    return tuple(lines)
+
+
 def _hold(d: Deployment, facts: Facts) -> str:
     assert d.hold is not None
+    if d.hold.wide:
+        return f"⏸ Held: {d.hold.why}. `deploy resume` lets all go on"
     by = facts.name_of(d.hold.person) if d.hold.person else "by itself"
     return f"⏸ Paused {by}: {d.hold.why}. `deploy resume {d.name}`"
 
@@ -184,7 +207,7 @@ def _awaiting(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         *_what_changes(d, facts),
         f"Try it: {_slot_url(d)}",
         *_votes(d, facts),
-        *_other_gates(d, facts),
+        *_other_gates(d, facts, zone),
         *d.warnings,
     )
 
@@ -199,19 +222,47 @@ def _what_changes(d: Deployment, facts: Facts) -> tuple[str, ...]:
         f"Nothing of {d.component} runs in production yet: a rollback would take it offline")  # fmt: skip
     lost = [ref.name for ref in undone(d, facts.lane)]
     unsure = (f"Its manifest does not say that it contains {say.listed(lost)}",) if lost and d.manifest.contains else ()
-    return (f"Changes: {changes}{fleet}{level}", back, *unsure)
+    return (f"Changes: {changes}{fleet}{level}", *_moved(d, facts), back, *unsure, *_read_first(d, facts))
+
+
+def _moved(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    """Whether production runs something else than when it was pushed."""
+    was = dict(d.plan.replaces)
+    now = {region: (ref := facts.lane.running(region)) and ref.name for region in facts.regions}
+    moved = [f"OMEGA {region}: {was.get(region) or 'nothing'} → {now[region] or 'nothing'}"
+             for region in facts.regions if was.get(region) != now[region]]  # fmt: skip
+    return (f"Production moved since the push: {'; '.join(moved)}",) if moved else ()
+
+
+def _read_first(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    """Its tasks and notes, and those of the updates that it says it contains and that are not in production yet."""
+    all_of = [d, *(other for other in facts.siblings if other.id in d.manifest.contains)]
+    tasks = dict.fromkeys(task for one in all_of for task in one.tasks)
+    lines = [f"Tasks: {', '.join(tasks)}"] if tasks else []
+    for one in all_of:
+        of = "" if one is d else f" of {one.name}"
+        lines += [f"Note{of}: {note}" for note in one.notes]
+    return tuple(lines)
 
 
 def _votes(d: Deployment, facts: Facts) -> tuple[str, ...]:
-    need = facts.policy.quorum_for(d.component)
-    voted = votes_that_count(d, facts.lane, facts.siblings, facts.regions, facts.people, facts.policy)
-    by = f": {', '.join(facts.name_of(person) for person in voted)}" if voted else ""
-    missing = f" · Can approve: {names(approvers(d, facts.people, facts.policy))}" if len(voted) < need else ""
-    return (f"Approved {len(voted)} of {need}{by}{missing}",)
+    state, groups = quorum(d, facts), facts.policy.groups_for(d.component)
+    by = ", ".join(_voter(person, groups, facts) for person in state.people)
+    anybody = state.lacking > len(state.missing)
+    needs = [f"Can approve: {names(helpers(d, facts))}"] if anybody else []
+    needs = [*missing_groups(d, facts), *needs]
+    return (" · ".join((f"Approved {len(state.people)} of {state.need}{': ' + by if by else ''}", *needs)),)
 
 
-def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
-    found = gates(d, facts.lane, facts.siblings, facts.servers, facts.people, facts.policy, facts.now)
+def _voter(person: str, groups: tuple[str, ...], facts: Facts) -> str:
+    """`Bo Li (ops)`, where a group is asked for."""
+    of = next((known.groups for known in facts.people if known.id == person), frozenset())
+    named = [group for group in groups if group in of]
+    return f"{facts.name_of(person)} ({', '.join(named)})" if named else facts.name_of(person)
+
+
+def _other_gates(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
+    found = gates(d, facts)
     lines: list[str] = []
     for gate in found:
         match gate.kind:
@@ -222,15 +273,21 @@ def _other_gates(d: Deployment, facts: Facts) -> tuple[str, ...]:
                 lines.append(f"Needs {gate.needs}: `deploy verify {d.name}`")
             case "lane":
                 lines.append(f"Will wait for {gate.needs.removeprefix('the end of ')}, which is on its way")
+            case "lock" | "freeze" | "pause" | "window" | "holiday" | "debt" | "start":
+                lines.append(gate_line(gate, facts, zone))
             case _:
                 pass  # votes and hold have lines of their own
     return tuple(lines)
 
 
-def _scheduled(d: Deployment, facts: Facts) -> tuple[str, ...]:
+def _scheduled(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     holder = next((other for other in facts.siblings if other.key == facts.lane.holder), None)
-    behind = f"Queued behind {holder.name} ({holder.stage.words})" if holder else "Its turn comes next"
-    return (behind, *_votes(d, facts), "Everything is judged again when its turn comes")
+    standing = tuple(gate_line(gate, facts, zone) for gate in barriers(d, facts))
+    if holder:
+        behind = f"Queued behind {holder.name} ({holder.stage.words})"
+    else:
+        behind = "Goes to OMEGA by itself once it may" if standing else "Its turn comes next"
+    return (behind, *standing, *_votes(d, facts), "Everything is judged again when its turn comes")
 
 
 def _deploying(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> tuple[str | Bar, ...]:
@@ -306,7 +363,7 @@ def _completed(d: Deployment, facts: Facts) -> tuple[str, ...]:
     was = f"; replaced {say.listed(replaced)}" if replaced else "; the first release of this component"
     lagging = [m.name for m in included if m.status == "asleep"]
     took = say.duration((d.stage_since - d.pushed_at).total_seconds())
-    approved = ", ".join(facts.name_of(vote.person) for vote in d.votes)
+    approved = ", ".join(facts.name_of(vote.person) for vote in d.votes) or "in an emergency"
     return (
         f"{regions} and {well} of {len(included)} mainframes healthy{was}",
         *((f"Lagging, they follow when they wake: {', '.join(lagging[:5])}",) if lagging else ()),
@@ -379,18 +436,34 @@ def buttons(d: Deployment) -> tuple[Button, ...]:
         found.append(approve_button(d))
     if Act.REJECT in acts:
         found.append(Button("Reject", f"reject {d.name}", seen, asks="reason"))
-    if d.hold:
+    if d.hold and not d.hold.wide:
         found.append(Button("Resume", f"resume {d.name}", seen, style="primary"))
-    elif Act.PAUSE in acts:
+    elif Act.PAUSE in acts and not d.hold:
         found.append(Button("Pause", f"pause {d.name}", seen))
     if d.stage is Stage.FAILED and not failed_check:
         found.append(Button("Retry", f"retry {d.name}", seen, style="primary"))
+    if d.owing:
+        asked = f"Countersign that {d.name} went to OMEGA in an emergency?"
+        found.append(Button("Countersign", f"countersign {d.name}", seen, confirm=asked, style="primary"))
     if Act.ROLLBACK in acts and _can_roll_back(d):
-        found.append(Button("Rollback", f"rollback {d.name}", seen, asks="optional reason", style="danger"))
+        back = _what_a_rollback_does(d)
+        found.append(Button("Rollback", f"rollback {d.name}", seen, back, asks="optional reason", style="danger"))
     if Act.CANCEL in acts and not d.touched and not failed_check:
         found.append(Button("Cancel", f"cancel {d.name}", seen, confirm=f"End {d.name} before it touches OMEGA?"))
     details = Button("Details", f"show {d.name}")
     return (details, *found) if [button.label for button in found] == ["Cancel"] else (*found, details)
+
+
+def _what_a_rollback_does(d: Deployment) -> str:
+    """The consequences, for whoever is about to ask for it."""
+    if not d.touched:
+        return f"{d.name} leaves Public; nothing was pushed to OMEGA."
+    before = {p.server.replace("omega/", "OMEGA "): p.replaced for p in d.placements if p.server != PUBLIC}
+    back = [f"{region} returns to {ref.name}" for region, ref in before.items() if ref]
+    gone = [region for region, ref in before.items() if not ref]
+    if gone:
+        back.append(f"{d.component} goes offline on {say.listed(gone)}, where nothing of it ran before")
+    return f"{'; '.join(back)}. Mainframes follow."
 
 
 def _can_roll_back(d: Deployment) -> bool:

@@ -223,12 +223,12 @@ def exported(home: Path) -> None:
 def test_the_audit_counts_what_it_checked_and_names_a_changed_event(tmp_path: Path, home: Path) -> None:
     (tmp_path / "config.toml").write_text((home / "config.toml").read_text())
     keys.new(tmp_path / "data" / "bot.key.pem")
-    assert "There is no journal" in ashat("audit", "verify", cwd=tmp_path).stderr
+    assert "There is no journal" in here("audit", "verify", "--config", str(tmp_path / "config.toml")).stderr
     with running(tmp_path):
         refused = ashat("deploy", "configure", "public", "http://127.0.0.1:1", "Nobody", cwd=tmp_path)
         assert refused.returncode == 0, refused.stderr
         exported(tmp_path)
-    whole = ashat("audit", "verify", cwd=tmp_path)
+    whole = here("audit", "verify", "--config", str(tmp_path / "config.toml"))
     assert whole.returncode == 0, whole.stderr
     assert "The journal is whole" in whole.stdout
     with closing(sqlite3.connect(tmp_path / "data" / "ashat.db")) as database:
@@ -237,6 +237,6 @@ def test_the_audit_counts_what_it_checked_and_names_a_changed_event(tmp_path: Pa
         changed = database.execute("UPDATE journal SET data = replace(data, 'Nobody', 'Somebody')").rowcount
         database.commit()
     assert changed >= 1
-    found = ashat("audit", "verify", cwd=tmp_path)
+    found = here("audit", "verify", "--config", str(tmp_path / "config.toml"))
     assert found.returncode == 1
     assert "system event" in found.stderr

@@ -173,6 +173,27 @@ def _garbled_time(hand: Hand) -> None:
     hand.does("UPDATE journal SET at = 'yesterday' WHERE chain = ? AND seq = 7", V1)
 
 
+def _server_forged(hand: Hand) -> None:
+    hand.does("UPDATE server SET url = 'http://127.0.0.1:6666' WHERE role = 'omega'")
+
+
+def _garbled_row(hand: Hand) -> None:
+    hand.does("UPDATE deployment SET data = '{}' WHERE key = ?", V2)
+
+
+def _garbled_checkpoint(hand: Hand) -> None:
+    hand.does("UPDATE checkpoint SET envelope = '[1' WHERE number = 6")
+
+
+def _row_put_in(hand: Hand) -> None:
+    """A deployment without a journal."""
+    hand.does(
+        "INSERT INTO deployment (key, id, attempt, component, stage, active, version, pushed_at, run, data) "
+        "SELECT 'v9#1', 'v9', 1, component, stage, active, version, pushed_at, run, data FROM deployment WHERE key = ?",
+        V1,
+    )
+
+
 def _put_in_whole(hand: Hand) -> None:
     """A deployment that never was, by the journal of another."""
     forged = [replace(entry, chain="v9#1") for entry in hand.chain(V2)]
@@ -201,9 +222,13 @@ EDITS: list[tuple[Callable[[Hand], None], str]] = [
     (_row_removed, "v2#1 is not among the deployments, and its journal is there"),
     (_note_deleted, "is missing: the chain ends at event"),
     (_swapped, "v1#1 event 3 (VerificationStarted) does not follow the one before it"),
-    (_opening_removed, "system event 3 is missing: the chain ends at event 2, and it was signed in checkpoint 3"),
+    (_opening_removed, "system event 5 is missing: the chain ends at event 4, and it was signed in checkpoint 3"),
     (_garbled, "v1#1 event 7 (CheckFinished) was changed after it was written"),
     (_garbled_time, "v1#1 event 7 (CheckFinished) was changed after it was written"),
+    (_server_forged, "the server omega main is stored otherwise than the journal tells"),
+    (_garbled_row, "v2#1 is stored so that it cannot be read"),
+    (_garbled_checkpoint, "checkpoint 6 is not signed by this bot"),
+    (_row_put_in, "v9#1 is among the deployments, and has no journal"),
     (_put_in_whole, "v9#1 event 1 (Pushed) was put in: no deployment v9#1 was ever opened"),
 ]
 

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from pydantic import BaseModel, SecretStr
 
+from adapters.discord.setup import Setup as DiscordSetup
 from adapters.servers.link import Credential
 from adapters.slack.setup import Setup
 from agent.settings import AgentSettings
@@ -23,7 +24,7 @@ from bot.settings.files import secret_files
 from bot.settings.values import names_a_secret
 
 SECRET = "s3cr3t-0123456789abcdef"
-HOLDERS: tuple[type, ...] = (Settings, AgentSettings, SlackSecrets, Setup, Credential)
+HOLDERS: tuple[type, ...] = (Settings, AgentSettings, SlackSecrets, Setup, DiscordSetup, Credential)
 """What carries secrets through the program, from settings to the edge."""
 
 
@@ -76,6 +77,7 @@ def test_every_secret_of_the_settings_is_hidden_wherever_they_are_written() -> N
     [
         SlackSecrets(SecretStr(SECRET), SecretStr(SECRET), SecretStr(SECRET)),
         Setup(SecretStr(SECRET), SecretStr(SECRET), SecretStr(SECRET), "T1", "A1", "C1", frozenset({"C1"})),
+        DiscordSetup(SecretStr(SECRET), "1", frozenset({"2"}), "3", frozenset({"3"})),
         Credential(SecretStr(SECRET)),
     ],
     ids=lambda holder: type(holder).__name__,

@@ -119,6 +119,28 @@ WRONG = [
         "[workflow]\nquorum=2\n[roles]\ndefault=['approver']",
         "line 4: roles.default should not hold approver where the quorum is 2: list them under [people].",
     ),
+    ("[[grants]]\nto=['bob']\nroles=['approver']", 'line 2: grants.0.to names "bob", who is not listed under [people]'),
+    ("[[grants]]\nto=['a b']\nroles=['approver']", "line 2: grants.0.to.0 should be a person's key under [people]"),
+    ("[[grants]]\nto=[]\nroles=['approver']", "line 2: grants.0.to"),
+    (
+        "[people.a]\nname='A'\nshared=true\n[[grants]]\nto=['a']\nroles=['approver']",
+        "line 6: grants.0.roles should not give a approver: a shared person cannot vote.",
+    ),
+    (
+        "[workflow.quorum_by_component]\napi=2\n[components.api]\nquorum=3",
+        "line 4: components.api.quorum stands in [workflow] quorum_by_component too; keep one of them.",
+    ),
+    (
+        "[workflow]\ngroups=['security','ops']\n[roles]\ndefault=['approver']",
+        "line 4: roles.default should not hold approver where the quorum is 2: list them under [people].",
+    ),
+    ("[[windows]]\nname='n'\nopens='99 2 * * *'\nlasts='1h'", "line 3: windows.0.opens should be a cron expression"),
+    (
+        "[[windows]]\nname='n'\nopens='0 2 * * *'\nlasts='1h'\n[[windows]]\nname='n'\nopens='0 3 * * *'\nlasts='1h'",
+        'line 6: windows.1.name should be another than "n", which another window has.',
+    ),
+    ("[[holidays]]\nname='n'\ndays=['13-25']", 'line 3: holidays.0.days.0 should be like "12-25"'),
+    ("[[holidays]]\nname='n'\ndays=['12-25/2027-01-02']", "line 3: holidays.0.days.0 should be a day, or from and to"),
     ("[ashat\ndata = 1", "config.toml is not TOML: Expected"),
 ]  # fmt: skip
 

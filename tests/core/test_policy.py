@@ -125,8 +125,8 @@ def test_every_unmet_condition_is_listed() -> None:
 
 def test_who_can_approve_leaves_out_who_has_voted_and_who_cannot() -> None:
     making = in_stage("awaiting_approval")
-    assert approvers(making.deployment, EVERYBODY, POLICY) == [BO, CY]
-    assert approvers(making.vote(BO).deployment, EVERYBODY, POLICY) == [CY]
+    assert approvers(making.deployment, making.facts()) == [BO, CY]
+    assert approvers(making.vote(BO).deployment, making.facts()) == [CY]
     assert names([BO, CY, DI]) == "Bo Li, Cy Roe or Di Fox"
     assert names([]) == "nobody"
 
@@ -135,7 +135,7 @@ def test_gates_name_everything_that_is_between_it_and_production() -> None:
     making = without_omega(in_stage("awaiting_approval"))
     making.lane = replace(making.lane, holder="v9#1")
     late = making.facts().now + timedelta(days=2)
-    found = gates(making.deployment, making.lane, (), making.servers, EVERYBODY, POLICY, late)
+    found = gates(making.deployment, replace(making.facts(), now=late))
     assert [(gate.kind, gate.needs, gate.who) for gate in found] == [
         ("omega", "OMEGA Server not configured", ("eve",)),
         ("expired", "a verdict that is still valid", ()),
@@ -345,7 +345,7 @@ def test_the_vote_of_the_pusher_stops_counting_with_the_setting_that_allowed_it(
     facts = making.facts()
 
     def counted(policy: Policy) -> tuple[str, ...]:
-        return votes_that_count(making.deployment, making.lane, (), facts.regions, EVERYBODY, policy)
+        return votes_that_count(making.deployment, replace(facts, policy=policy))
 
     assert counted(replace(POLICY, own_push=True)) == ("alice", "bo")
     assert counted(POLICY) == ("bo",)

@@ -12,10 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from adapters.store.schedule import Work
 from core import commands as c
 from core.events import OutcomeStale
 from core.facts import Decided, Refused, Verdict
-from core.people import Person
+from core.people import Grant, Person
+from core.policy import Holiday, Window
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
 from core.workflow import Writing
@@ -34,14 +36,41 @@ updates = st.sampled_from(tuple(UPDATES))
 MAKERS = {
     "verify": c.Verify,
     "approve": c.Approve,
+    "unapprove": c.Unapprove,
     "rollback": c.Rollback,
     "cancel": c.Cancel,
     "retry": c.Retry,
     "pause": c.Pause,
     "resume": c.Resume,
 }
-EMPTY = frozenset({"Verify", "Approve", "Rollback", "Cancel", "Retry", "Pause", "Resume", "Push", "Reject"})
+EMPTY = frozenset({
+    "Verify", "Approve", "Unapprove", "Rollback", "Cancel", "Retry", "Pause", "Resume", "Push", "Reject", "Countersign",
+})  # fmt: skip
 """Commands that change nothing when they come a second time at once."""
+
+
+GRANTS = st.builds(
+    Grant,
+    to=st.sampled_from((("eve",), ("@security",), ("di", "@ops"))),
+    roles=st.sampled_from((frozenset({"approver"}), frozenset({"deployer", "approver"}))),
+    components=st.sampled_from(((), ("main",), ("docs",))),
+    servers=st.sampled_from(((), ("eu",), ("public",), ("eu", "us"))),
+)
+
+
+BLOCKS: tuple[Writing, ...] = (
+    c.Lock("looking into it"), c.Lock("moving the database", "main", duration=60), c.Freeze("audit", until="18:00"),
+    c.Freeze("audit", "docs"), c.Freeze("audit", None, "eu", duration=300), c.Pause(),
+)  # fmt: skip
+LIFTS: tuple[Writing, ...] = (
+    c.Unlock(), c.Unlock("it takes too long"), c.Unlock("it takes too long", "main"), c.Unfreeze(), c.Unfreeze("docs"),
+    c.Unfreeze(None, "eu"), c.Resume(), c.Resume(), c.Pause(),
+)  # fmt: skip
+CALENDARS = (
+    ((), ()), ((Window("calm", "*/30 * * * *", 120, required=False),), ()),
+    ((Window("afternoon", "0 14 * * *", 3600, components=("main", "docs")),), ()),
+    ((), (Holiday("Epiphany", ("01-06",)), Holiday("inventory", ("2026-01-08",)))),
+)  # fmt: skip
 
 
 class Journeys(RuleBasedStateMachine):
@@ -155,6 +184,58 @@ class Journeys(RuleBasedStateMachine):
         changed = replace(held, roles=held.roles ^ {"approver"})
         world.people = tuple(changed if one.id == who.id else one for one in world.people)
 
+    @rule(who=st.sampled_from((BO, CY, EVE, DI)), group=st.sampled_from(("security", "ops")))
+    def join_or_leave_a_group(self, who: Person, group: str) -> None:
+        world = self.world
+        held = next(one for one in world.people if one.id == who.id)
+        changed = replace(held, groups=held.groups ^ {group})
+        world.people = tuple(changed if one.id == who.id else one for one in world.people)
+
+    @rule(groups=st.sampled_from(((), ("security",), ("security", "ops"))))
+    def ask_for_groups(self, groups: tuple[str, ...]) -> None:
+        self.world.policy = replace(self.world.policy, groups=groups)
+
+    @rule(grants=st.lists(GRANTS, max_size=2))
+    def grant_something(self, grants: list[Grant]) -> None:
+        self.world.policy = replace(self.world.policy, grants=tuple(grants))
+
+    @rule(who=st.sampled_from((ALICE, BO, EVE, VI)), what=st.sampled_from(BLOCKS), rounds=st.integers(0, 2))
+    def hold_production(self, who: Person, what: Writing, rounds: int) -> None:
+        self._says(who, what)
+        self.settle_somewhat(rounds)
+
+    @rule(who=st.sampled_from((ALICE, BO, EVE, VI)), what=st.sampled_from(LIFTS))
+    def let_production_go(self, who: Person, what: Writing) -> None:
+        self._says(who, what)
+
+    @rule(what=st.sampled_from(CALENDARS))
+    def change_the_calendar(self, what: tuple[tuple[Window, ...], tuple[Holiday, ...]]) -> None:
+        self.world.policy = replace(self.world.policy, windows=what[0], holidays=what[1])
+
+    @rule(update=updates, who=st.sampled_from((EVE, EVE, ALICE, OPS)), rounds=st.integers(0, 4))
+    def declare_an_emergency(self, update: str, who: Person, rounds: int) -> None:
+        self._says(who, c.Approve(update, emergency="login is down"))
+        self.settle_somewhat(rounds)
+
+    @rule(update=updates, who=people)
+    def countersign(self, update: str, who: Person) -> None:
+        self._says(who, c.Countersign(update))
+
+    @rule(update=updates, who=st.sampled_from((BO, CY)), at=st.sampled_from(("14:01", "14:30", "tomorrow 09:00")))
+    def approve_for_later(self, update: str, who: Person, at: str) -> None:
+        self._says(who, c.Approve(update, at=at))
+
+    @rule(update=updates, who=st.sampled_from((BO, CY)))
+    def approve_for_a_window(self, update: str, who: Person) -> None:
+        self._says(who, c.Approve(update, window="calm"))
+
+    @rule(update=updates, who=st.sampled_from((BO, CY, ALICE)))
+    def make_an_admin(self, update: str, who: Person) -> None:
+        world = self.world
+        held = next(one for one in world.people if one.id == who.id)
+        changed = replace(held, roles=held.roles ^ {"admin"})
+        world.people = tuple(changed if one.id == who.id else one for one in world.people)
+
     @rule(quorum=st.sampled_from((1, 2, 3)))
     def change_the_quorum(self, quorum: int) -> None:
         self.world.policy = replace(self.world.policy, quorum=quorum)
@@ -245,6 +326,8 @@ def _comes_to_rest(world: World) -> None:
     """Servers are well, people do nothing but lift what is held: all ends, or waits for a person, and stays so."""
     world.heal()
     world.people = EVERYBODY
+    world.policy = replace(world.policy, windows=(), holidays=(), grants=())
+    _lift_everything(world)
     for d in [d for d in world.deployments.values() if d.hold]:
         world.done(ALICE, c.Resume(d.key))
     before = len(world.journal)
@@ -257,6 +340,23 @@ def _comes_to_rest(world: World) -> None:
         world.look(key)
     world.settle(limit=1500)
     assert len(world.journal) == rested, [type(line.event).__name__ for line in world.journal[rested:]]
+
+
+def _lift_everything(world: World) -> None:
+    for block in list(world.blocks.values()):
+        if block.stands(world.now):
+            match block.kind:
+                case "lock":
+                    world.done(EVE, c.Unlock("done with it", block.component))
+                case "freeze" if block.id in world.blocks:
+                    world.says(EVE, c.Unfreeze(block.component, block.region))
+                case "pause":
+                    world.done(ALICE, c.Resume())
+                case _:
+                    pass  # lifted with another freeze of the same
+    for d in list(world.deployments.values()):
+        world.work[d.key] = world.work.get(d.key, Work(d.key)).wished(world.now)
+    world.tick()
 
 
 def _leftover(d: Deployment) -> bool:

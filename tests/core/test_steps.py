@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core import effects as fx
 from core import events as e
 from core import steps as s
 from core.attestation import Attestation
@@ -51,19 +52,19 @@ OTHER = "77" * 32
 AWAY = "no route to it"
 
 
-def step(making: Making, seen: s.Observed | None = None, **changes: Any) -> s.Step:
+def step(making: Making, seen: fx.Observed | None = None, **changes: Any) -> fx.Step:
     facts = replace(making.facts(), **{"now": making.now - timedelta(minutes=1), **changes})
-    return s.next_step(making.deployment, seen or s.Observed(), facts, POLL)
+    return s.next_step(making.deployment, seen or fx.Observed(), facts, POLL)
 
 
-def host(place: str = PUBLIC, slots: tuple[SlotState, ...] = (), *components: ComponentState) -> s.Observed:
+def host(place: str = PUBLIC, slots: tuple[SlotState, ...] = (), *components: ComponentState) -> fx.Observed:
     role = "public" if place == PUBLIC else "omega"
     about = About(version="1", role=role, name=place, public_key="0" * 64, now=START)
-    return s.Observed(states={place: State(about=about, url=None, components=components, slots=slots, free_bytes=1)})
+    return fx.Observed(states={place: State(about=about, url=None, components=components, slots=slots, free_bytes=1)})
 
 
-def away(place: str) -> s.Observed:
-    return s.Observed(away={place: AWAY})
+def away(place: str) -> fx.Observed:
+    return fx.Observed(away={place: AWAY})
 
 
 def slot(status: str, nonce: str = "nonce-of-push", digest: str = DIGEST) -> SlotState:
@@ -79,7 +80,7 @@ def component(
                           url="https://eu", error=error, since=START)  # fmt: skip
 
 
-def uploaded(seen: s.Observed, place: str, digest: str = DIGEST) -> s.Observed:
+def uploaded(seen: fx.Observed, place: str, digest: str = DIGEST) -> fx.Observed:
     return replace(seen, uploaded=frozenset({(place, digest)}))
 
 
@@ -88,20 +89,20 @@ def uploaded(seen: s.Observed, place: str, digest: str = DIGEST) -> s.Observed:
 
 def test_planned_copies_the_file_that_was_pushed() -> None:
     planned = in_stage("planned")
-    assert step(planned) == s.Copy("v1", "v1.tar.gz")
+    assert step(planned) == fx.Copy("v1", "v1.tar.gz")
     copied = ArtifactCopied(DIGEST, 5, planned.deployment.manifest, tested=True)
-    assert step(planned, s.Observed(copied=copied)) == copied
+    assert step(planned, fx.Observed(copied=copied)) == copied
 
 
 STAGING = {
-    "not looked at": (s.Observed(), s.Look(PUBLIC)),
-    "away": (away(PUBLIC), s.Wait(POLL, f"public does not answer: {AWAY}")),
-    "absent": (host(), s.Upload(PUBLIC, DIGEST)),
-    "withdrawn": (host(PUBLIC, (slot("withdrawn"),)), s.Upload(PUBLIC, DIGEST)),
-    "of an act before": (host(PUBLIC, (slot("failed", nonce="nonce-of-before"),)), s.Upload(PUBLIC, DIGEST)),
-    "of another digest": (host(PUBLIC, (slot("healthy", digest=OTHER),)), s.Upload(PUBLIC, DIGEST)),
-    "preparing": (host(PUBLIC, (slot("preparing"),)), s.Wait(POLL)),
-    "starting": (host(PUBLIC, (slot("starting"),)), s.Wait(POLL)),
+    "not looked at": (fx.Observed(), fx.Look(PUBLIC)),
+    "away": (away(PUBLIC), fx.Wait(POLL, f"public does not answer: {AWAY}")),
+    "absent": (host(), fx.Upload(PUBLIC, DIGEST)),
+    "withdrawn": (host(PUBLIC, (slot("withdrawn"),)), fx.Upload(PUBLIC, DIGEST)),
+    "of an act before": (host(PUBLIC, (slot("failed", nonce="nonce-of-before"),)), fx.Upload(PUBLIC, DIGEST)),
+    "of another digest": (host(PUBLIC, (slot("healthy", digest=OTHER),)), fx.Upload(PUBLIC, DIGEST)),
+    "preparing": (host(PUBLIC, (slot("preparing"),)), fx.Wait(POLL)),
+    "starting": (host(PUBLIC, (slot("starting"),)), fx.Wait(POLL)),
     "healthy": (host(PUBLIC, (slot("healthy"),)), SlotHealthy("http://slot")),
     "failed": (host(PUBLIC, (slot("failed"),)), StepFailed("it died")),
     "crashed": (host(PUBLIC, (slot("crashed"),)), StepFailed("it died")),
@@ -116,7 +117,7 @@ def test_staging(found: str) -> None:
 
 def test_staging_puts_the_slot_once_the_bytes_are_there() -> None:
     put = step(in_stage("staging"), uploaded(host(), PUBLIC))
-    assert isinstance(put, s.PutSlot)
+    assert isinstance(put, fx.PutSlot)
     release = put.release
     assert (put.slot, release.purpose, release.digest, release.generation) == ("v1.1", "stage", DIGEST, 0)
     assert release.nonce == "nonce-of-push"
@@ -130,27 +131,27 @@ def test_staging_believes_the_answer_above_the_look() -> None:
 # -- the checks --------------------------------------------------------------------------------------------------------
 
 
-def report(**states: str) -> s.Observed:
+def report(**states: str) -> fx.Observed:
     names = {"health": "Health Check", "modules": "Module Load Test", "security": "Security Scan"}
     checks = tuple(CheckReport(name=names[name], state=state) for name, state in states.items())
     told = Report(
         digest=DIGEST, deployment="v1", attempt=1, run=1, nonce="nonce-of-run-1", finished=False, checks=checks
     )
-    return s.Observed(reports={1: told})
+    return fx.Observed(reports={1: told})
 
 
 def test_verifying_looks_first() -> None:
-    assert step(in_stage("verifying")) == s.LookReport(PUBLIC, "v1.1", 1)
-    assert step(in_stage("verifying"), away(PUBLIC)) == s.Wait(POLL, f"Public does not answer: {AWAY}")
+    assert step(in_stage("verifying")) == fx.LookReport(PUBLIC, "v1.1", 1)
+    assert step(in_stage("verifying"), away(PUBLIC)) == fx.Wait(POLL, f"Public does not answer: {AWAY}")
 
 
 def test_verifying_brings_the_baseline_up_before_it_starts_the_checks() -> None:
-    unasked = s.Observed(reports={1: None})
+    unasked = fx.Observed(reports={1: None})
     verifying = in_stage("verifying")
-    assert step(verifying, unasked) == s.Look(PUBLIC)
-    assert step(verifying, replace(host(), reports={1: None})) == s.Upload(PUBLIC, OLD.digest)
+    assert step(verifying, unasked) == fx.Look(PUBLIC)
+    assert step(verifying, replace(host(), reports={1: None})) == fx.Upload(PUBLIC, OLD.digest)
     desired = step(verifying, replace(uploaded(host(), PUBLIC, OLD.digest), reports={1: None}))
-    assert isinstance(desired, s.Desire)
+    assert isinstance(desired, fx.Desire)
     assert (desired.release.digest, desired.release.generation) == (OLD.digest, OLD.generation)
 
 
@@ -163,30 +164,30 @@ def test_verifying_starts_the_checks_with_the_baseline_that_runs(
 ) -> None:
     seen = replace(host(PUBLIC, (), component(status, OLD.generation, running, OLD.digest)), reports={1: None})
     start = step(in_stage("verifying"), seen)
-    assert isinstance(start, s.StartChecks)
+    assert isinstance(start, fx.StartChecks)
     assert start.wanted.baseline == baseline
     assert (start.wanted.run, start.wanted.digest, start.wanted.nonce) == (1, DIGEST, "nonce-of-run-1")
     assert [check.name for check in start.wanted.checks] == [rule.name for rule in POLICY.checks]
     switching = replace(host(PUBLIC, (), component("switching", OLD.generation)), reports={1: None})
-    assert step(in_stage("verifying"), switching) == s.Wait(POLL)
+    assert step(in_stage("verifying"), switching) == fx.Wait(POLL)
 
 
 def test_verifying_needs_no_baseline_where_nothing_runs() -> None:
     verifying = in_stage("verifying")
     verifying.lane = replace(verifying.lane, current=(), generation=0)
-    assert isinstance(step(verifying, replace(host(), reports={1: None})), s.StartChecks)
+    assert isinstance(step(verifying, replace(host(), reports={1: None})), fx.StartChecks)
     verifying.lane = replace(verifying.lane, generation=7)
-    assert isinstance(step(verifying, replace(host(), reports={1: None})), s.StartChecks)
+    assert isinstance(step(verifying, replace(host(), reports={1: None})), fx.StartChecks)
 
 
 def test_verifying_hands_on_what_has_finished_and_only_that() -> None:
-    assert step(in_stage("verifying"), report(health="running", modules="waiting")) == s.Wait(POLL)
+    assert step(in_stage("verifying"), report(health="running", modules="waiting")) == fx.Wait(POLL)
     news = step(in_stage("verifying"), report(health="passed", modules="running", security="failed"))
     assert news == ChecksSeen(
         1, (e.CheckFinished(1, "Health Check", "passed"), e.CheckFinished(1, "Security Scan", "failed"))
     )
     known = in_stage("verifying").then(e.CheckFinished(1, "Health Check", "passed"))
-    assert step(known, report(health="passed", modules="waiting")) == s.Wait(POLL)
+    assert step(known, report(health="passed", modules="waiting")) == fx.Wait(POLL)
 
 
 # -- people and the queue ----------------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ def test_verifying_hands_on_what_has_finished_and_only_that() -> None:
 
 def test_awaiting_approval_looks_only_at_the_votes() -> None:
     voted = in_stage("awaiting_approval").vote(BO)
-    assert step(voted) == s.Wait(None)
+    assert step(voted) == fx.Wait(None)
     voted.lane = replace(voted.lane, current=(("eu", None),))
     assert step(voted) == VotesStale()
 
@@ -203,9 +204,9 @@ def test_scheduled_takes_the_lane_when_its_turn_has_come() -> None:
     scheduled = in_stage("scheduled")
     assert step(scheduled) == LaneFree()
     scheduled.lane = replace(scheduled.lane, holder="v9#1")
-    assert step(scheduled) == s.Wait(None, "its turn has not come")
+    assert step(scheduled) == fx.Wait(None, "its turn has not come")
     held = in_stage("scheduled").then(e.Paused("wait", automatic=False, order=1), by=BO.id)
-    assert step(held) == s.Wait(None, "its turn has not come")
+    assert step(held) == fx.Wait(None, "its turn has not come")
 
 
 # -- OMEGA -------------------------------------------------------------------------------------------------------------
@@ -214,9 +215,9 @@ def test_scheduled_takes_the_lane_when_its_turn_has_come() -> None:
 def test_deploying_packages_first() -> None:
     deploying = in_stage("deploying")
     package = step(deploying)
-    assert isinstance(package, s.Package)
+    assert isinstance(package, fx.Package)
     assert (package.place, package.release.digest, package.release.generation) == (EU, DIGEST, 7)
-    assert step(deploying, s.Observed(package=PackageSigned("ab"))) == PackageSigned("ab")
+    assert step(deploying, fx.Observed(package=PackageSigned("ab"))) == PackageSigned("ab")
 
 
 def packaged() -> Making:
@@ -225,17 +226,17 @@ def packaged() -> Making:
 
 NEWER = "OMEGA eu was given something newer by another"
 SWITCH = {
-    "not looked at": (s.Observed(), s.Look(EU)),
-    "away": (away(EU), s.Wait(POLL, f"omega/eu does not answer: {AWAY}")),
-    "runs nothing": (host(EU), s.Upload(EU, DIGEST)),
-    "runs an older generation": (host(EU, (), component("healthy", 6, OLD.digest, OLD.digest)), s.Upload(EU, DIGEST)),
+    "not looked at": (fx.Observed(), fx.Look(EU)),
+    "away": (away(EU), fx.Wait(POLL, f"omega/eu does not answer: {AWAY}")),
+    "runs nothing": (host(EU), fx.Upload(EU, DIGEST)),
+    "runs an older generation": (host(EU, (), component("healthy", 6, OLD.digest, OLD.digest)), fx.Upload(EU, DIGEST)),
     "given something newer": (host(EU, (), component("healthy", 8, OTHER, OTHER)), StepFailed(NEWER, "eu")),
-    "switching": (host(EU, (), component("switching", 7, OLD.digest)), s.Wait(POLL)),
+    "switching": (host(EU, (), component("switching", 7, OLD.digest)), fx.Wait(POLL)),
     "healthy": (host(EU, (), component("healthy", 7)), RegionHealthy("eu", 7, "https://eu")),
-    "healthy with another": (host(EU, (), component("healthy", 7, OLD.digest)), s.Wait(POLL)),
+    "healthy with another": (host(EU, (), component("healthy", 7, OLD.digest)), fx.Wait(POLL)),
     "failed": (host(EU, (), component("failed", 7, OLD.digest)), StepFailed("OMEGA eu: port taken", "eu")),
     "crashed": (host(EU, (), component("crashed", 7)), StepFailed("OMEGA eu: port taken", "eu")),
-    "offline": (host(EU, (), component("offline", 7, None)), s.Wait(POLL)),
+    "offline": (host(EU, (), component("offline", 7, None)), fx.Wait(POLL)),
 }
 
 
@@ -247,7 +248,7 @@ def test_deploying(found: str) -> None:
 
 def test_deploying_asks_for_the_release_once_the_bytes_are_there() -> None:
     desire = step(packaged(), uploaded(host(EU), EU))
-    assert isinstance(desire, s.Desire)
+    assert isinstance(desire, fx.Desire)
     release = desire.release
     assert (release.purpose, release.digest, release.generation, release.nonce) == (
         "desired",
@@ -259,7 +260,7 @@ def test_deploying_asks_for_the_release_once_the_bytes_are_there() -> None:
 
 def test_a_held_one_begins_nothing_further_and_still_looks_at_what_has_begun() -> None:
     held = packaged().then(e.Paused("wait", automatic=False, order=1), by=BO.id)
-    assert step(held, host(EU)) == s.Wait(None, "paused")
+    assert step(held, host(EU)) == fx.Wait(None, "paused")
     assert isinstance(step(held, host(EU, (), component("healthy", 7))), RegionHealthy)
 
 
@@ -270,17 +271,17 @@ def two_regions() -> Making:
 
 def test_no_region_waits_for_another() -> None:
     both = two_regions()
-    assert step(both, away(EU)) == s.Look(US)
+    assert step(both, away(EU)) == fx.Look(US)
     seen = replace(host(US, (), component("healthy", 7)), away={EU: AWAY})
     assert step(both, seen) == RegionHealthy("us", 7, "https://eu")
     one = both.then(e.RegionSwitched("us", None))
-    assert step(one, seen) == s.Wait(POLL, f"omega/eu does not answer: {AWAY}")
+    assert step(one, seen) == fx.Wait(POLL, f"omega/eu does not answer: {AWAY}")
 
 
 # -- mainframes --------------------------------------------------------------------------------------------------------
 
 
-def told(generation: int = 7, **statuses: str) -> s.Observed:
+def told(generation: int = 7, **statuses: str) -> fx.Observed:
     rows = tuple(
         MainframeState(name=name, owner=f"owner of {name}", tier="standard", licence_until=None, status=status,
                        running=None, generation=0, last_seen=None, error="it died" if status == "failed" else None)
@@ -289,18 +290,18 @@ def told(generation: int = 7, **statuses: str) -> s.Observed:
     state = DistributionState(
         component="main", generation=generation, digest=DIGEST, hold=False, order=0, mainframes=rows
     )
-    return s.Observed(distributions={EU: state})
+    return fx.Observed(distributions={EU: state})
 
 
 def test_distributing_asks_each_region_with_the_hold_of_now() -> None:
     ask = step(in_stage("distributing"))
-    assert isinstance(ask, s.Distribute)
+    assert isinstance(ask, fx.Distribute)
     assert (ask.place, ask.release.digest, ask.release.generation, ask.hold, ask.order) == (EU, DIGEST, 7, False, 0)
     held = in_stage("distributing").then(e.Paused("wait", automatic=False, order=1), by=BO.id)
     again = step(held)
-    assert isinstance(again, s.Distribute)
+    assert isinstance(again, fx.Distribute)
     assert (again.hold, again.order) == (True, 1)
-    assert step(in_stage("distributing"), away(EU)) == s.Wait(POLL, f"OMEGA eu does not answer: {AWAY}")
+    assert step(in_stage("distributing"), away(EU)) == fx.Wait(POLL, f"OMEGA eu does not answer: {AWAY}")
 
 
 @pytest.mark.parametrize("status", ["healthy", "waiting", "failed", "asleep", "unlicensed", "not_included"])
@@ -312,11 +313,11 @@ def test_distributing_hands_on_how_the_mainframes_stand(status: str) -> None:
 
 def test_what_is_known_already_is_no_news() -> None:
     known = in_stage("distributing").fleet(m1="healthy", m2="asleep")
-    assert step(known, told(m1="healthy", m2="asleep")) == s.Wait(POLL)
+    assert step(known, told(m1="healthy", m2="asleep")) == fx.Wait(POLL)
     seen = step(known, told(m1="healthy", m2="waiting"))
     assert isinstance(seen, FleetSeen)
     fruitless = replace(told(m1="healthy", m2="waiting"), fruitless=(seen,))
-    assert step(known, fruitless) == s.Wait(POLL)
+    assert step(known, fruitless) == fx.Wait(POLL)
 
 
 # -- back --------------------------------------------------------------------------------------------------------------
@@ -324,25 +325,25 @@ def test_what_is_known_already_is_no_news() -> None:
 
 def test_rolling_back_on_public_withdraws_the_slot() -> None:
     back = in_stage("rolling_back, untouched")
-    assert step(back) == s.Withdraw(PUBLIC, "v1.1")
-    assert step(back, s.Observed(withdrawn=True)) == SlotGone()
-    assert step(back, away(PUBLIC)) == s.Wait(POLL, f"Public does not answer: {AWAY}")
+    assert step(back) == fx.Withdraw(PUBLIC, "v1.1")
+    assert step(back, fx.Observed(withdrawn=True)) == SlotGone()
+    assert step(back, away(PUBLIC)) == fx.Wait(POLL, f"Public does not answer: {AWAY}")
 
 
 def test_rolling_back_production_returns_to_what_was_recorded() -> None:
     back = in_stage("rolling_back")
-    assert step(back) == s.Look(EU)
+    assert step(back) == fx.Look(EU)
     now = host(EU, (), component("healthy", 7))
-    assert step(back, now) == s.Upload(EU, OLD.digest)
+    assert step(back, now) == fx.Upload(EU, OLD.digest)
     desire = step(back, uploaded(now, EU, OLD.digest))
-    assert isinstance(desire, s.Desire)
+    assert isinstance(desire, fx.Desire)
     release = desire.release
     assert (release.digest, release.generation, release.deployment) == (OLD.digest, 8, "v0")
     there = host(EU, (), component("healthy", 8, OLD.digest, OLD.digest))
     assert step(back, there) == RegionHealthy("eu", 8, "https://eu")
     restored = back.then(e.RegionRestored("eu"))
     ask = step(restored)
-    assert isinstance(ask, s.Distribute)
+    assert isinstance(ask, fx.Distribute)
     assert (ask.release.digest, ask.release.generation) == (OLD.digest, 8)
     assert isinstance(step(restored, told(8, m1="healthy")), FleetSeen)
 
@@ -350,7 +351,7 @@ def test_rolling_back_production_returns_to_what_was_recorded() -> None:
 def test_rolling_back_the_first_release_takes_the_component_offline() -> None:
     making = Making(lane=replace(in_stage("planned").lane, current=())).completed().rolling_back()
     desire = step(making, host(EU, (), component("healthy", 7)))
-    assert isinstance(desire, s.Desire)
+    assert isinstance(desire, fx.Desire)
     assert desire.release.digest is None
     assert step(making, host(EU, (), component("offline", 8, None, None))) == RegionHealthy("eu", 8, None)
 
@@ -360,15 +361,15 @@ def test_rolling_back_the_first_release_takes_the_component_offline() -> None:
 
 @pytest.mark.parametrize("stage", ["rejected", "cancelled", "rollback_failed, untouched"])
 def test_a_slot_that_is_left_over_is_withdrawn(stage: str) -> None:
-    assert step(in_stage(stage)) == s.Withdraw(PUBLIC, "v1.1")
+    assert step(in_stage(stage)) == fx.Withdraw(PUBLIC, "v1.1")
     gone = in_stage(stage).then(e.SlotWithdrawn())
-    assert step(gone) == s.Wait(None)
+    assert step(gone) == fx.Wait(None)
 
 
 def test_after_completion_the_statement_is_signed_first_with_the_facts_of_the_completion() -> None:
     making = Making().distributing().fleet(m1="healthy", m2="asleep").then(e.Completed(START))
     effect = step(making)
-    assert isinstance(effect, s.Attest)
+    assert isinstance(effect, fx.Attest)
     said = Attestation.model_validate(effect.unattested)
     assert (said.digest, said.generation, said.completed_at) == (DIGEST, 7, making.deployment.stage_since)
     assert [check.result for check in said.verification.checks] == ["passed"] * 3
@@ -379,7 +380,7 @@ def test_after_completion_the_statement_is_signed_first_with_the_facts_of_the_co
     rolled = making.rolling_back().rolled_back()
     assert step(rolled) == effect, "a rollback in between changes nothing of what is stated"
     signed = StatementSigned({"payload": ""}, "cd" * 32, "key")
-    assert step(making, s.Observed(statement=signed)) == signed
+    assert step(making, fx.Observed(statement=signed)) == signed
     (event,) = conclude(signed, rolled.facts())
     assert event == e.Attested("cd" * 32, "key", {"payload": ""})
     assert conclude(signed, rolled.then(event).facts()) == ()
@@ -387,11 +388,11 @@ def test_after_completion_the_statement_is_signed_first_with_the_facts_of_the_co
 
 def test_after_completion_the_baseline_follows_then_the_slot_goes() -> None:
     completed = in_stage("completed")
-    assert step(completed) == s.Look(PUBLIC)
-    assert step(completed, host()) == s.Upload(PUBLIC, DIGEST)
-    assert isinstance(step(completed, uploaded(host(), PUBLIC)), s.Desire)
+    assert step(completed) == fx.Look(PUBLIC)
+    assert step(completed, host()) == fx.Upload(PUBLIC, DIGEST)
+    assert isinstance(step(completed, uploaded(host(), PUBLIC)), fx.Desire)
     assert step(completed, host(PUBLIC, (), component("healthy", 7))) == BaselineRuns()
-    assert step(completed.then(e.BaselineSet())) == s.Withdraw(PUBLIC, "v1.1")
+    assert step(completed.then(e.BaselineSet())) == fx.Withdraw(PUBLIC, "v1.1")
 
 
 def watched() -> Making:
@@ -401,18 +402,18 @@ def watched() -> Making:
 
 
 WATCH = {
-    "not looked at": (s.Observed(), s.Look(EU)),
-    "well": (host(EU, (), component("healthy", 7)), s.Wait(s.POLL_SLOW)),
+    "not looked at": (fx.Observed(), fx.Look(EU)),
+    "well": (host(EU, (), component("healthy", 7)), fx.Wait(s.POLL_SLOW)),
     "crashed": (host(EU, (), component("crashed", 7)), HealthSeen("eu", False, "OMEGA eu: port taken")),
-    "away for once": (away(EU), s.Wait(s.POLL_SLOW)),
+    "away for once": (away(EU), fx.Wait(s.POLL_SLOW)),
     "away again": (
         replace(away(EU), missed=frozenset({EU})),
         HealthSeen("eu", False, f"OMEGA eu does not answer: {AWAY}"),
     ),
     "forgotten": (host(EU), HealthSeen("eu", False, "OMEGA eu no longer runs v1")),
-    "another on its way": (host(EU, (), component("switching", 8, DIGEST, OTHER)), s.Wait(s.POLL_SLOW)),
-    "another failed there": (host(EU, (), component("failed", 8, DIGEST, OTHER)), s.Wait(s.POLL_SLOW)),
-    "another runs": (host(EU, (), component("healthy", 8, OTHER, OTHER)), s.Wait(s.POLL_SLOW)),
+    "another on its way": (host(EU, (), component("switching", 8, DIGEST, OTHER)), fx.Wait(s.POLL_SLOW)),
+    "another failed there": (host(EU, (), component("failed", 8, DIGEST, OTHER)), fx.Wait(s.POLL_SLOW)),
+    "another runs": (host(EU, (), component("healthy", 8, OTHER, OTHER)), fx.Wait(s.POLL_SLOW)),
 }
 
 
@@ -425,13 +426,13 @@ def test_production_is_watched_after_completion(found: str) -> None:
 def test_worse_health_is_told_once_and_so_is_its_end() -> None:
     unwell = watched().then(e.HealthWorsened("eu", "it crashed"))
     unwell.now -= timedelta(minutes=1)
-    assert step(unwell, host(EU, (), component("crashed", 7))) == s.Wait(s.POLL_SLOW)
+    assert step(unwell, host(EU, (), component("crashed", 7))) == fx.Wait(s.POLL_SLOW)
     assert step(unwell, host(EU, (), component("healthy", 7))) == HealthSeen("eu", True)
 
 
 def test_the_watch_ends() -> None:
     done = watched()
-    assert step(done, now=done.now + timedelta(seconds=POLICY.watch)) == s.Wait(None)
+    assert step(done, now=done.now + timedelta(seconds=POLICY.watch)) == fx.Wait(None)
 
 
 # -- deadlines ---------------------------------------------------------------------------------------------------------
@@ -461,7 +462,7 @@ def test_a_hold_stops_the_clock() -> None:
     limit = due(resumed.deployment, POLICY)
     assert limit is not None
     assert limit - resumed.deployment.moving_since == timedelta(seconds=POLICY.deploy_timeout)
-    assert step(resumed) == s.Look(EU)
+    assert step(resumed) == fx.Look(EU)
 
 
 @pytest.mark.parametrize("stage", made())
@@ -469,6 +470,6 @@ def test_where_there_is_work_there_is_a_step(stage: str) -> None:
     """What the reconciler is woken for is what leads to a step, and nothing else does."""
     making = in_stage(stage)
     facts: Facts = replace(making.facts(), now=making.now - timedelta(minutes=1))
-    waits = s.next_step(making.deployment, s.Observed(), facts, POLL) == s.Wait(None)
+    waits = s.next_step(making.deployment, fx.Observed(), facts, POLL) == fx.Wait(None)
     assert s.has_work(making.deployment, facts.now, POLICY) == (not waits)
     assert making.deployment.stage in Stage

@@ -18,10 +18,10 @@ from core.facts import Facts
 from core.journal import GENESIS, Draft, Entry, seal
 from core.release.wire import About, ComponentState, MainframeReport, Registered, State
 from core.stages import Stage, legal
-from core.state import Lane, ManifestFacts
+from core.state import Lane, ManifestFacts, ReleaseRef
 from core.views import answers
 from core.views.answers import AlphaSeen, ServerSeen
-from core.views.deployment import Progress, deployment_card
+from core.views.deployment import Progress, buttons, deployment_card
 from tests.core.support.making import DIGEST, MAKERS, OLD, Making, in_stage
 from tests.core.support.team import (
     ALICE,
@@ -89,6 +89,21 @@ def test_buttons_are_legal_now_and_bound_to_what_the_card_shows(stage: str) -> N
             assert button.seen == c.Seen(1, d.digest or "", run)
     consequences = {"Approve", "Cancel"}
     assert all(button.confirm for button in card_of(making).buttons if button.label in consequences)
+
+
+@pytest.mark.parametrize(
+    ("stage", "before", "says"),
+    [
+        ("completed", OLD, "OMEGA eu returns to v0. Mainframes follow."),
+        ("completed", None, "main goes offline on OMEGA eu, where nothing of it ran before. Mainframes follow."),
+        ("failed in verifying", OLD, "v1 leaves Public; nothing was pushed to OMEGA."),
+    ],
+)
+def test_a_rollback_says_before_what_it_does(stage: str, before: ReleaseRef | None, says: str) -> None:
+    d = in_stage(stage).deployment
+    placements = tuple(replace(place, replaced=before) for place in d.placements)
+    (back,) = (one for one in buttons(replace(d, placements=placements)) if one.label == "Rollback")
+    assert back.confirm == says
 
 
 def test_an_upload_shows_numbers_before_the_bar() -> None:

@@ -36,7 +36,7 @@ def test_omega_knows_each_mainframe_by_its_key_and_token(agents: dict[str, Agent
     for entry in agents["omega"].mainframes:
         mainframe = agents[entry.name]
         assert mainframe.omega is not None
-        assert entry.token_sha256 == credentials.sha256(read_token(mainframe.omega.token_file))
+        assert entry.token_sha256 == credentials.sha256(read_token(mainframe.omega.token_file).get_secret_value())
         assert entry.public_key == credentials.private_key(mainframe.key_path)
 
 

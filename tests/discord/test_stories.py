@@ -9,6 +9,7 @@ import pytest
 
 from core.stages import Stage
 from tests.discord.peer import forms, troubles
+from tests.discord.peer.components import TEXT
 from tests.discord.peer.discord import texts
 from tests.discord.peer.guilds import LABS
 from tests.discord.world import DiscordWorld, live, plain
@@ -99,6 +100,8 @@ async def test_example_2_by_word_and_rolled_back_by_a_click(world: DiscordWorld)
 
     await discord.alice.clicks("Rollback", on=card)
     (label,) = forms.fields(discord.alice.modal)
+    told = [one["content"] for one in discord.alice.modal["components"] if one["type"] == TEXT]
+    assert told == ["feature-2024-q1 leaves Public; nothing was pushed to OMEGA."]
     await discord.alice.submits(**{label: "the dashboard is empty"})
     await world.settles()
     assert await world.stage("feature-2024-q1") is Stage.ROLLED_BACK

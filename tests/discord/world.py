@@ -99,8 +99,7 @@ class DiscordWorld(World):
     async def is_killed(self) -> None:
         """As `kill -9` ends it: answers, connections and the address it listened on are gone at once."""
         for one in self.platforms:
-            for task in one._tasks._running:
-                task.cancel()
+            one._tasks.abandon()
         await self.crash()
         for one in self.platforms:
             await one.stop()
@@ -112,8 +111,7 @@ class DiscordWorld(World):
     async def is_still(self) -> None:
         for _ in range(_SPINS):
             await asyncio.sleep(self._nap)
-            busy = any(one._tasks._running or getattr(one._tasks, "_waiting", ()) for one in self.platforms)
-            if self.app.reconciler.idle and self.app.notifier.idle and not busy:
+            if self.app.reconciler.idle and self.app.notifier.idle and all(one.idle for one in self.platforms):
                 return
         raise AssertionError("the bot works without end")
 

@@ -52,6 +52,7 @@ WHOLE = Counter(
         "DistributionStarted",
         "DistributionTaken",
         "Completed",
+        "Attested",
         "RollbackStarted",
         "RegionRestored",
         "RolledBack",

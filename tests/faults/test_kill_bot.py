@@ -11,8 +11,9 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from adapters.store.sql import SqlStore
-from bot.checkpoints import faults
+from bot.checkpoints import faults, whole
 from bot.keys import load
+from bot.proof import unlike
 from bot.wiring import SystemClock
 from tests.faults.fleet import Fleet, fleet, until
 
@@ -116,9 +117,13 @@ def scheduled_and_rolling_back(world: Fleet) -> None:
 
 
 async def audited(world: Fleet, signer: CryptoSigner) -> None:
-    """Every chain is whole, and every checkpoint stands."""
+    """Every chain is whole, every checkpoint stands, state is what they tell, and each completion was attested once."""
     store = await SqlStore.open(f"sqlite:///{world.data / 'bot' / 'ashat.db'}", SystemClock())
     try:
         assert await faults(store, [signer.public_key]) == []
+        assert [fault async for fault in unlike(store)] == []
+        for head in await store.heads():
+            kinds = Counter([entry.kind async for entry in whole(store, head.chain)])
+            assert kinds["Attested"] == kinds["Completed"], head.chain
     finally:
         await store.close()

@@ -85,8 +85,7 @@ class SlackWorld(World):
 
     async def is_killed(self) -> None:
         """As `kill -9` ends it: answers, connections and the address it listened on are gone at once."""
-        for task in self.platform._tasks._running:
-            task.cancel()
+        self.platform._tasks.abandon()
         await self.crash()
         await self.platform.stop()
         await self.platform.close()
@@ -97,7 +96,7 @@ class SlackWorld(World):
     async def is_still(self) -> None:
         for _ in range(_SPINS):
             await asyncio.sleep(self._nap)
-            if self.app.reconciler.idle and self.app.notifier.idle and not self.platform._tasks._running:
+            if self.app.reconciler.idle and self.app.notifier.idle and self.platform.idle:
                 return
         raise AssertionError("the bot works without end")
 

@@ -68,7 +68,8 @@ def test_it_is_within_discords_limits() -> None:
 
 
 def test_while_there_is_room_all_stand_in_the_command_itself() -> None:
-    everyday = tuple(spec for spec in offered() if spec.group in commands._FLAT)[:25]
+    often = (spec for spec in offered() if spec.name not in commands._SELDOM)
+    everyday = tuple(spec for spec in often if spec.group in commands._FLAT)[:25]
     assert set(placed(everyday).values()) == {""}
 
 

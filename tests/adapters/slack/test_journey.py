@@ -84,6 +84,24 @@ async def test_a_rejection_asks_for_its_reason(world: SlackWorld) -> None:
     assert (await world.deployment("v1")).ended_why == 'The login is "slow"'
 
 
+async def test_a_rollback_says_what_it_does_before_it_is_asked_for(world: SlackWorld) -> None:
+    slack = world.slack
+    world.ships("v1")
+    for text, stage in (("push v1 'Fixes'", Stage.STAGED), ("verify v1", Stage.AWAITING_APPROVAL)):
+        await slack.alice.types(f"/deploy {text}")
+        await world.reaches("v1", stage)
+    await slack.bo.types("/deploy approve v1")
+    await world.reaches("v1", Stage.COMPLETED)
+    await world.settles()
+    await slack.bo.clicks("Rollback", on=slack.channel("#deployments").card("v1"))
+    await slack.until(lambda: slack.workspace.modals.get(slack.bo.id))
+    shown = "\n".join(words_of(slack.workspace.modals[slack.bo.id][-1].view["blocks"]))
+    assert "goes offline on OMEGA main, where nothing of it ran before" in shown
+    assert await slack.bo.submits() == {}
+    await world.reaches("v1", Stage.ROLLED_BACK)
+    assert slack.refusals() == []
+
+
 async def test_a_direct_message_shows_its_card_in_the_home_channel(world: SlackWorld) -> None:
     slack = world.slack
     world.ships("v1")

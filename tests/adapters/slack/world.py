@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -65,6 +66,13 @@ class SlackWorld(World):
         self._groups = groups
         super().__init__(team=PEOPLE, clock=clock)
         self._nap = 0.0005
+
+    async def is_still(self) -> None:
+        """Also until what was acknowledged has been answered."""
+        await super().is_still()
+        while not self.platform.idle:
+            await asyncio.sleep(self._nap or 0.0005)
+            await super().is_still()
 
     def make_app(self) -> App:
         parts = Parts(

@@ -65,7 +65,10 @@ async def _made(folder: Path) -> Ledger:
     (folder / "config.toml").write_text('[ashat]\ndata = "data"\n')
     clock = MovedClock()
     url = f"sqlite:///{folder / 'data' / 'ashat.db'}"
-    async with running(World(await SqlStore.open(url, clock), clock=clock, quorum_by_component={"api": 2})) as world:
+    made = World(await SqlStore.open(url, clock), clock=clock, quorum_by_component={"api": 2})
+    async with running(made, configured=False) as world:
+        await world.eve.says(f"deploy configure public {world.public.url} Staging")
+        await world.eve.says(f"deploy configure omega {world.omega.url} Production")
         world.ships("v1")
         world.ships("v2", component="api")
         for words in ("push v1 'The first'", "verify v1", "push v2 'The second'", "verify v2"):

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from itertools import product
 
 from core import events as e
 from core.evolve import evolve, evolve_lane
+from core.people import Person, Role
 from core.policy import Covers
 from core.ports import Change
+from core.stages import Stage
 from core.state import Deployment, Lane, ManifestFacts, ReleaseRef
 from tests.core.support.servers import Accepted
 from tests.core.support.world import KINDS, SYSTEM, Line, World
@@ -33,6 +37,7 @@ def hold(world: World) -> None:
     slots_run_their_own_digest(world)
     what_is_finished_is_so(world)
     what_is_for_owners_stays_with_them(world)
+    irreversible_rollbacks_have_two(world)
     a_statement_is_signed_once_and_tells_of_its_completion(world)
 
 
@@ -162,7 +167,10 @@ def _chain(world: World, chain: str, end: int) -> Iterator[Line]:
 
 
 def _approved(world: World, chain: str, taken_at: int) -> None:
-    """When the lane was taken: a valid verdict for this digest, and votes of enough people for exactly this."""
+    """When the lane was taken: a valid verdict for this digest, and votes of enough people for exactly this.
+
+    Or an admin's emergency for exactly this, which skips votes, freezes, locks and the calendar.
+    """
     taken = world.journal[taken_at]
     assert isinstance(taken.event, e.LaneTaken)
     lines = list(_chain(world, chain, taken_at))
@@ -178,15 +186,137 @@ def _approved(world: World, chain: str, taken_at: int) -> None:
     assert taken.at < verdict.valid_until, f"{chain} took the lane with an expired verdict"
     replaces = tuple((region, ref.digest if ref else None) for region, ref in taken.event.replaces)
     wanted = Covers(digest, run, manifest.component, manifest.level, manifest.irreversible, replaces)
+    assert tuple(region for region, _ in taken.event.replaces) == taken.regions, "a region was left out"
+    _nothing_is_owed(world, taken_at, manifest.component)
+    declared = _emergency(world, chain, taken_at, manifest.component)
+    if declared is not None:
+        assert (declared.digest, declared.run, declared.covers) == (digest, run, wanted.fingerprint)
+        who = next(one for one in taken.people if one.id == declared.person)
+        assert not who.shared
+        assert who.id != pushed, f"{who.id} declared an emergency for what they pushed"
+        assert _holds(who, "admin", taken, manifest, [region for region, _ in taken.event.replaces])
+        _nothing_forbade(world, taken_at, manifest.component, only="pause")
+        return
     voters = {vote.person for vote in _standing(world, chain, taken_at, manifest.component)
               if (vote.digest, vote.run, vote.covers) == (digest, run, wanted.fingerprint)}  # fmt: skip
-    allowed = {one.id for one in taken.people if "approver" in one.roles and not one.shared}
+    regions = [region for region, _ in taken.event.replaces]
+    approving = {one.id: one for one in taken.people if not one.shared and _approves(one, taken, manifest, regions)}
     if not taken.policy.own_push:
-        allowed.discard(pushed)
-    counted = voters & allowed
-    need = taken.policy.quorum_for(manifest.component)
+        approving.pop(pushed, None)
+    counted = voters & set(approving)
+    need = taken.policy.quorum_by_component.get(manifest.component, taken.policy.quorum)
     assert len(counted) >= need, f"{chain} took the lane with {sorted(counted)} of {sorted(voters)}, {need} are needed"
-    assert tuple(region for region, _ in taken.event.replaces) == taken.regions, "a region was left out"
+    groups = taken.policy.groups_by_component.get(manifest.component, taken.policy.groups)
+    members = [[who for who in counted if group in approving[who].groups] for group in groups]
+    stood = any(len(set(standing)) == len(groups) for standing in product(*members))
+    assert stood, f"{chain} took the lane without one of each of {groups}"
+    _nothing_forbade(world, taken_at, manifest.component)
+
+
+def _emergency(world: World, chain: str, end: int, component: str) -> e.EmergencyDeclared | None:
+    """The emergency of `chain` that stands at line `end`."""
+    keys = {
+        line.chain for line in world.journal if isinstance(line.event, e.Pushed) and line.event.component == component
+    }
+    found: e.EmergencyDeclared | None = None
+    for line in world.journal[:end]:
+        match line.event:
+            case e.EmergencyDeclared() if line.chain == chain:
+                assert line.event.person == line.by, "somebody declared for another"
+                found = line.event
+            case e.VotesFell(people=people) if line.chain == chain and found and (found.person in people or not people):
+                found = None
+            case e.VerificationStarted() if line.chain == chain:
+                found = None
+            case e.RollbackStarted(generation=generation) if generation and line.chain in keys:
+                found = None
+    return found
+
+
+def _nothing_is_owed(world: World, end: int, component: str) -> None:
+    """Every emergency of the component before was countersigned by another than its declarer and its pusher."""
+    pushers = {
+        line.chain: line.by
+        for line in world.journal
+        if isinstance(line.event, e.Pushed) and line.event.component == component
+    }
+    owed: dict[str, str] = {}
+    for number, line in enumerate(world.journal[:end]):
+        if line.chain not in pushers:
+            continue
+        if isinstance(line.event, e.LaneTaken):
+            declared = _emergency(world, line.chain, number, component)
+            owed |= {line.chain: declared.person} if declared else {}
+        if isinstance(line.event, e.Countersigned):
+            assert line.by == line.event.person
+            assert line.by not in (owed.pop(line.chain), pushers[line.chain]), "countersigned by its declarer or pusher"
+    assert not owed, f"{world.journal[end].chain} took the lane while {sorted(owed)} awaited a countersignature"
+
+
+def irreversible_rollbacks_have_two(world: World) -> None:
+    """What is irreversible and was in production is rolled back by another than who asked for it."""
+    fixed = {line.chain: line.event.manifest for line in world.journal if isinstance(line.event, e.ArtifactFixed)}
+    asked: dict[str, str] = {}
+    for line in world.journal:
+        match line.event:
+            case e.RollbackAsked(person=person):
+                assert person == line.by
+                asked[line.chain] = person
+            case e.Failed(failed_in=Stage.ROLLING_BACK):
+                asked[line.chain] = "a rollback that failed needs nobody again"
+            case e.RollbackStarted(generation=generation) if generation and fixed[line.chain].irreversible:
+                assert asked.pop(line.chain, line.by) != line.by, f"{line.by} rolled {line.chain} back alone"
+
+
+def _nothing_forbade(world: World, end: int, component: str, only: str | None = None) -> None:
+    """No lock, freeze or pause that the journal knows of, and no holiday: by the events alone."""
+    taken, standing, start = world.journal[end], dict[str, e.Blocked](), None
+    for line in world.journal[:end]:
+        if isinstance(line.event, e.Blocked):
+            standing[line.event.id] = line.event
+        if isinstance(line.event, e.Unblocked):
+            del standing[line.event.id]
+    for block in standing.values():
+        over = block.until is not None and taken.at >= block.until
+        elsewhere = block.component not in (None, component) or (block.region and block.region not in taken.regions)
+        assert over or elsewhere or only not in (None, block.kind), (
+            f"{taken.chain} took the lane through the {block.kind} “{block.why}”"
+        )
+    if only is not None:
+        return
+    for line in world.journal[:end]:
+        if line.chain == taken.chain and isinstance(line.event, e.StartSet):
+            start = line.event
+        elif line.chain == taken.chain and isinstance(line.event, e.VerificationStarted):
+            start = None
+    assert start is None or start.at <= taken.at, f"{taken.chain} took the lane before its time"
+    for holiday in taken.policy.holidays:
+        on = (taken.at.isoformat()[:10], taken.at.isoformat()[5:10])
+        assert not set(on) & set(holiday.days), f"{taken.chain} took the lane on {holiday.name}"
+    for window in taken.policy.windows:
+        if not window.required:
+            continue
+        hour = int(window.opens.split()[1])
+        opened = taken.at.replace(hour=hour, minute=0, second=0, microsecond=0)
+        assert opened <= taken.at < opened + timedelta(seconds=window.lasts), "the lane was taken outside the window"
+
+
+def _approves(who: Person, taken: Line, manifest: ManifestFacts, regions: list[str]) -> bool:
+    return _holds(who, "approver", taken, manifest, regions)
+
+
+def _holds(who: Person, role: Role, taken: Line, manifest: ManifestFacts, regions: list[str]) -> bool:
+    """Everywhere by their roles, or in every region by a grant."""
+    given = [
+        grant
+        for grant in taken.policy.grants
+        if role in grant.roles
+        and ({who.id, *(f"@{group}" for group in who.groups)} & set(grant.to))
+        and (not grant.components or manifest.component in grant.components)
+    ]
+    return role in who.roles or all(
+        any(not grant.servers or region in grant.servers for grant in given) for region in regions
+    )
 
 
 def _manifest(lines: list[Line]) -> tuple[str, ManifestFacts]:
@@ -208,6 +338,9 @@ def _standing(world: World, chain: str, end: int, component: str) -> list[e.Vote
                 votes.append(line.event)
             case e.VotesFell(people=people) if line.chain == chain:
                 votes = [vote for vote in votes if vote.person not in people]
+            case e.VoteWithdrawn(person=person) if line.chain == chain:
+                assert person == line.by, "somebody took another's vote back"
+                votes = [vote for vote in votes if vote.person != person]
             case e.VerificationStarted() if line.chain == chain:
                 votes = []
             case e.RollbackStarted(generation=generation) if generation and line.chain in keys:

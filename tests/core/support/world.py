@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from adapters.store.codec import event_from
 from adapters.store.schedule import Work
 from core import commands as c
+from core import effects as fx
 from core import steps as s
 from core.changes import change
 from core.events import KINDS, SYSTEM, DeploymentEvent, Event
@@ -31,13 +32,13 @@ from core.facts import (
 )
 from core.moments import flat
 from core.people import Person
-from core.policy import Policy
+from core.policy import Policy, barriers
 from core.ports import AlphaFile, ArtifactProblem, Change, Lease, Outbound, ServerFault
 from core.release.manifest import Manifest, Run
 from core.release.wire import Release
 from core.stages import MOVING, Stage
-from core.state import PUBLIC, Deployment, Lane, ManifestFacts, Server, omega
-from core.workflow import Writing, conclude, decide, due
+from core.state import PUBLIC, Block, Deployment, Lane, ManifestFacts, Server, omega
+from core.workflow import Writing, about, conclude, decide, due
 from tests.core.support.servers import Mainframe, Omega, Public
 from tests.core.support.team import EVERYBODY, HOME, OMEGA_EU, POLICY, PUBLIC_SERVER, START
 
@@ -79,6 +80,7 @@ class World:
     omegas: dict[str, Omega] = field(default_factory=lambda: {"eu": Omega(name="eu", mainframes=fleet())})
     deployments: dict[str, Deployment] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
+    blocks: dict[str, Block] = field(default_factory=dict)
     journal: list[Line] = field(default_factory=list)
     outbox: list[Outbound] = field(default_factory=list)
     cards: list[tuple[str, str]] = field(default_factory=list)
@@ -97,6 +99,7 @@ class World:
     def facts(self, asker: Person | None, d: Deployment | None, component: str | None = None) -> Facts:
         self._nonces += 1
         facts = Facts(self.now, self.policy, self.people, tuple(self.servers), asker, HOME, f"nonce-{self._nonces:08}")
+        facts = replace(facts, blocks=tuple(self.blocks.values()))
         name = component or (d.component if d else None)
         if name is None:
             return facts
@@ -113,14 +116,17 @@ class World:
 
     def facts_of(self, command: Writing, asker: Person) -> Facts:
         """As bot.gather: what this command is decided by."""
+        unfinished = tuple(d for d in self.deployments.values() if not d.ended)
         match command:
             case c.Configure():
-                unfinished = tuple(d for d in self.deployments.values() if not d.ended)
                 return replace(self.facts(asker, None), unfinished=unfinished)
             case c.Push(id=update):
                 return replace(self._for_push(update, asker), alpha=self._alpha(update, asker))
             case _:
-                return self.facts(asker, self.latest(command.id))
+                typed = about(command)
+                if typed is None:
+                    return replace(self.facts(asker, None), unfinished=unfinished)
+                return self.facts(asker, self.latest(typed))
 
     def _for_push(self, update: str, asker: Person) -> Facts:
         component = self.updates[update].component if update in self.updates else "main"
@@ -169,6 +175,10 @@ class World:
             self.lanes[made.lane.component] = replace(made.lane, version=made.lane.version + 1)
         for server in made.servers:
             self._configured(server)
+        assert made.judged is None or made.judged == set(self.blocks)
+        self.blocks = {key: block for key, block in self.blocks.items() if key not in made.lifted}
+        assert not self.blocks.keys() & {block.id for block in made.blocks}
+        self.blocks |= {block.id: block for block in made.blocks}
         regions = tuple(sorted(server.region for server in self.servers if server.role == "omega"))
         for entry in made.entries:
             event = event_from(entry.kind, entry.data)
@@ -212,7 +222,7 @@ class World:
         self.work[key] = self.work[key].released(None if again is None else self.now + timedelta(seconds=again))
 
     def _pass(self, key: str, killed_after: int | None) -> float | None:
-        fresh = s.Observed(missed=self.missed.pop(key, frozenset()))
+        fresh = fx.Observed(missed=self.missed.pop(key, frozenset()))
         seen, intent = fresh, None
         for number in range(STEPS):
             if number == killed_after:
@@ -222,7 +232,7 @@ class World:
             seen = seen if _intent(d) == intent else fresh
             intent = _intent(d)
             step = s.next_step(d, seen, facts, POLL)
-            if isinstance(step, s.Wait):
+            if isinstance(step, fx.Wait):
                 if seen.away:
                     self.missed[key] = frozenset(seen.away)
                 return self._until(step.seconds, d)
@@ -249,7 +259,7 @@ class World:
             self.commit(change(facts, events))
         return events
 
-    def _perform(self, effect: s.Effect, seen: s.Observed, key: str) -> s.Observed:
+    def _perform(self, effect: fx.Effect, seen: fx.Observed, key: str) -> fx.Observed:
         try:
             return self._act(effect, seen, key)
         except (ServerFault, ArtifactProblem) as fault:
@@ -258,41 +268,41 @@ class World:
             place = getattr(effect, "place", "")
             region = place.removeprefix("omega/") if place.startswith("omega/") else None
             self.observe(key, StepFailed(str(fault), region))
-            return s.Observed()
+            return fx.Observed()
 
-    def _act(self, effect: s.Effect, seen: s.Observed, key: str) -> s.Observed:
+    def _act(self, effect: fx.Effect, seen: fx.Observed, key: str) -> fx.Observed:
         match effect:
-            case s.Copy(id=update):
+            case fx.Copy(id=update):
                 d = self.deployments[key]
                 copied = ArtifactCopied(digest_of(update, d.attempt), 1000, self.updates[update], tested=True)
                 return replace(seen, copied=copied)
-            case s.Package(release=release):
+            case fx.Package(release=release):
                 assert release.digest is not None
                 return replace(seen, package=PackageSigned(digest_of(release.digest)))
-            case s.Attest(unattested):
+            case fx.Attest(unattested):
                 return replace(seen, statement=StatementSigned({"says": dict(unattested)}, "cd" * 32, "key"))
-            case s.Upload(place, digest):
+            case fx.Upload(place, digest):
                 self._host(place).upload(digest)
                 return replace(seen, uploaded=seen.uploaded | {(place, digest)})
-            case s.PutSlot(place, slot, release):
+            case fx.PutSlot(place, slot, release):
                 return replace(seen, slots={**seen.slots, place: self.public.stage(slot, release)})
-            case s.Withdraw(slot=slot):
+            case fx.Withdraw(slot=slot):
                 self.public.withdraw(slot)
                 return replace(seen, withdrawn=True)
-            case s.StartChecks(slot=slot, wanted=wanted):
+            case fx.StartChecks(slot=slot, wanted=wanted):
                 return replace(seen, reports={**seen.reports, wanted.run: self.public.verify(slot, wanted)})
-            case s.LookReport(slot=slot, run=run):
+            case fx.LookReport(slot=slot, run=run):
                 return replace(seen, reports={**seen.reports, run: self.public.report(slot, run)})
-            case s.Desire(place, release):
+            case fx.Desire(place, release):
                 component = self._host(place).desire(release, self.now)
                 return replace(seen, components={**seen.components, place: component})
-            case s.Look() | s.Distribute():
+            case fx.Look() | fx.Distribute():
                 return self._ask(effect, seen)
 
-    def _ask(self, effect: s.Look | s.Distribute, seen: s.Observed) -> s.Observed:
+    def _ask(self, effect: fx.Look | fx.Distribute, seen: fx.Observed) -> fx.Observed:
         place = effect.place
         try:
-            if isinstance(effect, s.Look):
+            if isinstance(effect, fx.Look):
                 return replace(seen, states={**seen.states, place: self._host(place).state()})
             fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order, effect.otherwise)
             return replace(seen, distributions={**seen.distributions, place: fleet_now})
@@ -334,7 +344,9 @@ class World:
         return [d.key for d in self.deployments.values() if d.stage in MOVING and d.hold is None and not self._waits(d)]
 
     def _waits(self, d: Deployment) -> bool:
-        return d.stage is Stage.SCHEDULED and self.lane(d.component).holder not in (None, d.key)
+        return d.stage is Stage.SCHEDULED and (
+            self.lane(d.component).holder not in (None, d.key) or bool(barriers(d, self.facts(None, d)))
+        )
 
 
 def fleet() -> dict[str, Mainframe]:

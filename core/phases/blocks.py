@@ -1,0 +1,153 @@
+"""Locks, freezes, and the pause of everything: what keeps production as it is. None of them blocks a rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from core import say, times
+from core.commands import Freeze, Lock, Pause, Resume, Unfreeze, Unlock
+from core.events import Blocked, Unblocked
+from core.facts import Decided, Facts, Refused, Verdict
+from core.policy import EVERY, Scope, admins, holds, lifting, names
+from core.policy.roles import ADMIN
+from core.stages import TRANSITIONS, Act
+from core.state import Block
+
+_HELD = frozenset(TRANSITIONS[Act.PAUSE])
+
+
+def lock(command: Lock, facts: Facts) -> Verdict:
+    """One lock at a time for a component, or for all: a second one would be dropped silently with the first."""
+    until = _end(command, facts)
+    if isinstance(until, Refused):
+        return until
+    standing = next((one for one in _standing("lock", facts) if one.component == command.component), None)
+    if standing is not None:
+        who = "You hold" if standing.by == facts.me.id else f"{facts.name_of(standing.by)} holds"
+        end = f", until {_clock(standing.until, facts)}" if standing.until else ""
+        why = f"{who} {standing.where} already: “{standing.why}”{end}. `{lifting(standing)}` lifts it"
+        return Refused("locked", why)
+    event = Blocked(f"lock:{command.component or EVERY}", "lock", command.reason, until, command.component, None)
+    return Decided((event,), (f"Locked {_said(event, facts)}", *_waits(event, facts)))
+
+
+def freeze(command: Freeze, facts: Facts) -> Verdict:
+    until = _end(command, facts)
+    if isinstance(until, Refused):
+        return until
+    region = command.region.lower() if command.region else None
+    if region is not None and region not in facts.regions:
+        known = say.listed(facts.regions) if facts.regions else "none yet"
+        return Refused("region", f"OMEGA has no region {region}; there are {known}. `deploy servers`")
+    event = Blocked(f"freeze:{facts.nonce}", "freeze", command.reason, until, command.component, region)
+    return Decided((event,), (f"Froze {_said(event, facts)}", *_waits(event, facts)))
+
+
+def pause_all(command: Pause, facts: Facts) -> Verdict:
+    """From this commit on nothing further begins; each deployment takes its hold at its next step."""
+    assert command.id is None
+    if facts.paused:
+        by, at = facts.name_of(facts.paused.by), _clock(facts.paused.at, facts)
+        return Decided((), (f"Everything is paused already, by {by} since {at}. `deploy resume` ends that",))
+    held = [f"{d.name} ({d.stage.words})" for d in facts.unfinished if d.stage in _HELD and d.hold is None]
+    event = Blocked("pause", "pause", f"paused by {facts.me.name}", None, None, None)
+    what = f"Held: {say.listed(held)}" if held else "Nothing is on its way to production now"
+    rest = "What has begun ends, nothing further begins; staging, checks and rollbacks go on. `deploy resume` ends it"
+    return Decided((event,), ("Paused everything", what, rest))
+
+
+def resume_all(command: Resume, facts: Facts) -> Verdict:
+    assert command.id is None
+    if facts.paused is None:
+        return Refused("not_paused", "Not everything is paused. `deploy resume <id>` lets one deployment go on")
+    event = Unblocked("pause", "pause", facts.paused.by, "everything", None)
+    alone = [d.name for d in facts.unfinished if d.hold is not None and not d.hold.wide]
+    left = (f"Still paused by themselves: {say.listed(alone)}",) if alone else ()
+    return Decided((event,), ("Done: everything goes on", *left))
+
+
+def unlock(command: Unlock, facts: Facts) -> Verdict:
+    """By its holder; an admin breaks it, and says why."""
+    found = _one(_standing("lock", facts), command.component, None, facts)
+    if isinstance(found, Refused):
+        return found
+    mine = found.by == facts.me.id
+    if not mine:
+        scope = Scope(found.component or EVERY)
+        holder, can = facts.name_of(found.by), names(admins(facts.people, facts.policy, scope))
+        if not holds(facts.me, ADMIN, facts.policy, scope):
+            why = (
+                f"The lock of {found.where} is {holder}'s: “{found.why}”. {holder} can lift it, or {can} with a reason"
+            )
+            return Refused("not_yours", f"{why}: `{lifting(found)}`")
+        if not command.reason:
+            why = f"The lock of {found.where} is {holder}'s: “{found.why}”. To break it, say why"
+            return Refused("reason", f"{why}: `{lifting(found)} '…'`")
+    event = Unblocked(found.id, "lock", found.by, found.where, None if mine else command.reason)
+    verb = "Unlocked" if mine else f"Broke {facts.name_of(found.by)}'s lock of"
+    return Decided((event,), (f"{verb} {found.where}",))
+
+
+def unfreeze(command: Unfreeze, facts: Facts) -> Verdict:
+    region = command.region.lower() if command.region else None
+    found = _one(_standing("freeze", facts), command.component, region, facts)
+    if isinstance(found, Refused):
+        return found
+    same = [one for one in _standing("freeze", facts) if (one.component, one.region) == (found.component, found.region)]
+    events = tuple(Unblocked(one.id, "freeze", one.by, one.where, None) for one in same)
+    return Decided(events, (f"Unfroze {found.where}: “{'”, “'.join(one.why for one in same)}”",))
+
+
+# -- what is said and meant --------------------------------------------------------------------------------------------
+
+
+def _end(command: Lock | Freeze, facts: Facts) -> datetime | Refused | None:
+    if command.duration is not None and command.until is not None:
+        return Refused("twice", "Say --for or --until, not both. `deploy help lock`")
+    if command.duration is not None:
+        return facts.now + timedelta(seconds=command.duration)
+    if command.until is None:
+        return None
+    try:
+        return times.resolve(command.until, facts.now, facts.me.time_zone)
+    except times.TimeProblem as problem:
+        return Refused("time", f"{problem} Nothing was changed; `deploy help freeze` shows times")
+
+
+def _standing(kind: str, facts: Facts) -> list[Block]:
+    return [block for block in facts.blocks if block.kind == kind and block.stands(facts.now)]
+
+
+def _one(standing: Sequence[Block], component: str | None, region: str | None, facts: Facts) -> Block | Refused:
+    """The one that is meant: with exactly this scope, or the only one where none is said."""
+    exact = [one for one in standing if (one.component, one.region) == (component, region)]
+    if exact:
+        return exact[0]
+    if len(standing) == 1 and component is None and region is None:
+        return standing[0]
+    if not standing:
+        return Refused("nothing", "There is nothing of that kind to lift. `deploy status` shows locks and freezes")
+    shown = say.listed([f"`{command}`" for command in dict.fromkeys(map(lifting, standing))], "or")
+    return Refused("which", f"Which one? There is {shown}")
+
+
+def _said(event: Blocked, facts: Facts) -> str:
+    what = Block(event.id, event.kind, facts.me.id, event.why, facts.now, event.until, event.component, event.region)
+    end = f"until {_clock(event.until, facts)}" if event.until else "until it is lifted"
+    return f"{what.where} {end}: “{event.why}”. Rollbacks go on. `{lifting(what)}` lifts it"
+
+
+def _waits(event: Blocked, facts: Facts) -> tuple[str, ...]:
+    """Those that would go to production next, and wait for it now."""
+    held = [d.name for d in facts.unfinished if event.component in (None, d.component) and d.stage == "scheduled"]
+    begun = [d.name for d in facts.unfinished if event.component in (None, d.component)
+             and d.stage in ("deploying", "distributing")]  # fmt: skip
+    waits = (f"Approved, and waits for it: {say.listed(held)}",) if held else ()
+    goes = (f"On its way already, and goes on: {say.listed(begun)}. `deploy pause` holds it",) if begun else ()
+    return (*waits, *goes)
+
+
+def _clock(at: datetime | None, facts: Facts) -> str:
+    assert at is not None
+    return say.clock(at, facts.me.time_zone, facts.now)
