@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from benchmarks import checkins, commits, discord_answers, memory, peers, pure, reads, slack, starts, ticks, uploads
 from benchmarks.table import Row, render
@@ -17,21 +19,24 @@ MEASURES = (pure, commits, ticks, memory, checkins, uploads, starts, reads, slac
 
 async def main() -> int:
     """The number of measures that failed; how fast something is never fails one."""
-    configure("json", "warning")  # a line a command is part of the price, but not of a readable table
     measures: list[tuple[str, Callable[[], Awaitable[list[Row]]]]] = [(m.__name__, m.measure) for m in MEASURES]
     if os.environ.get("PEERS") == "1":
         measures.append((peers.__name__, peers.measure))
     rows: list[Row] = []
     failed = 0
     for name, measure in measures:
-        print(f"{name.removeprefix('benchmarks.')} …", file=sys.stderr, flush=True)
+        started = time.perf_counter()
         try:
             rows += await measure()
         except Exception:  # noqa: BLE001 - the other measures are taken; this one is told, and counts
             traceback.print_exc()
             failed += 1
+        took = time.perf_counter() - started
+        print(f"{name.removeprefix('benchmarks.')}: {took:.0f} s", file=sys.stderr, flush=True)
     print(render(rows))
     return failed
 
 
-sys.exit(min(1, asyncio.run(main())))
+with Path(os.devnull).open("w") as nowhere:  # a line a command is part of the price, but not of a readable table
+    configure("json", "info", nowhere)
+    sys.exit(min(1, asyncio.run(main())))

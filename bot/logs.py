@@ -10,7 +10,8 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -33,6 +34,8 @@ _SECRET_TEXTS = (
     (re.compile(r"(\bticket=)[^\s'\"&]+"), rf"\1{HIDDEN}"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), HIDDEN),
 )
+_PLAIN = re.compile(r"[\w./#@+]*")
+"""None of those looks: each has white space, `:`, `=` or `-` in it. Nearly all that is logged is as plain as this."""
 _CHATTY = ("httpx", "httpcore", "apscheduler", "uvicorn.access", "asyncio", "alembic", "slack_bolt", "slack_sdk")
 """Libraries that log every request or tick at the level of information."""
 _TELLTALE = {"discord": logging.WARNING, "discord.http": logging.ERROR}
@@ -45,22 +48,39 @@ def configure(
     """Set up the process's logging, once at start. `stream` is standard error unless told; `auto` asks it for a tty."""
     out = stream or sys.stderr
     text = log_format == "text" or (log_format == "auto" and out.isatty())
+    rendered = _rendered(text=text, colours=text and out.isatty())
     handler = logging.StreamHandler(out)
-    handler.setFormatter(_formatter(text=text, colours=text and out.isatty()))
+    handler.setFormatter(_formatter(rendered))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     _route_libraries(verbose=level == "debug")
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_shared(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*_shared(), *rendered],
+        logger_factory=lambda *name: _Lines(handler, *name),
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
         cache_logger_on_first_use=True,
     )
+
+
+class _Lines:
+    """Our own lines are done when they come here: a record of the standard library for each would cost as much again as
+    the line. They go where the libraries' go, one at a time."""
+
+    def __init__(self, handler: logging.StreamHandler[TextIO], name: str = "") -> None:
+        self.name = name
+        self._handler = handler
+
+    def msg(self, line: str) -> None:
+        handler = self._handler
+        with handler.lock or nullcontext():
+            try:
+                handler.stream.write(f"{line}\n")
+                handler.flush()
+            except Exception:  # noqa: BLE001 - as in the standard library: told where that is possible, and work goes on
+                handler.handleError(logging.makeLogRecord({"name": self.name, "msg": line}))
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def deployment(name: str) -> AbstractContextManager[None]:
@@ -76,19 +96,23 @@ def reference() -> str:
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """A processor that hides secrets: by type wherever they are, then by the key's name, then by their look."""
     return {
-        key: HIDDEN if names_a_secret(key) and value is not None else _without_secrets(value)
+        key: HIDDEN if _is_secret(key) and value is not None else _without_secrets(value)
         for key, value in event.items()
     }
 
 
+_is_secret = lru_cache(maxsize=1024)(names_a_secret)
+"""The same few names on each line."""
+
+
 def _without_secrets(value: Any) -> Any:
     match value:
+        case str():
+            return _masked(value)
         case SecretStr() | SecretBytes() | Secret():
             return HIDDEN
         case None | bool() | int() | float():
             return value
-        case str():
-            return _masked(value)
         case bytes() | bytearray():
             return f"<{len(value)} bytes>"
         case Mapping():
@@ -100,6 +124,8 @@ def _without_secrets(value: Any) -> Any:
 
 
 def _masked(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text
@@ -126,20 +152,23 @@ def _shared() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
 
 
-def _formatter(*, text: bool, colours: bool) -> logging.Formatter:
-    final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+def _rendered(*, text: bool, colours: bool) -> list[Processor]:
     if text:
         plain = structlog.dev.plain_traceback  # others print local variables, and secrets with them
-        final += [_printable, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
-    else:
-        final.append(structlog.processors.JSONRenderer(sort_keys=True))
+        return [_printable, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+    return [structlog.processors.JSONRenderer(sort_keys=True)]
+
+
+def _formatter(rendered: list[Processor]) -> logging.Formatter:
+    """Of the libraries' lines."""
+    final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered]
     return structlog.stdlib.ProcessorFormatter(processors=final, foreign_pre_chain=_shared())
 
 

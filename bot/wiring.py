@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from adapters.discord.platform import DiscordPlatform
     from adapters.playground.room import Room
-    from adapters.shell.wire import Answer
     from adapters.slack.platform import SlackPlatform
     from adapters.slack.setup import Setup
     from adapters.store.backup import DatabaseFile
@@ -402,10 +401,6 @@ def playground(app: App, shown: Room) -> Page:
 # -- the shell ---------------------------------------------------------------------------------------------------------
 
 
-class NoBot(Exception):
-    """No bot answers on the socket. `str(error)` is one sentence."""
-
-
 class Listener(Protocol):
     async def start(self) -> None: ...
 
@@ -424,16 +419,6 @@ def shell(settings: Settings, door: Door, home: str) -> Listener:
     from adapters.shell.server import ShellServer
 
     return ShellServer(settings.ashat.socket, door, home)
-
-
-def ask(socket: Path, words: Sequence[str], timeout: float | None = None) -> Answer:
-    """Give a command to the bot that runs. Raises NoBot."""
-    from adapters.shell import client
-
-    try:
-        return client.ask(socket, words, timeout)
-    except client.NoBot as error:
-        raise NoBot(str(error)) from error
 
 
 def expected() -> tuple[type[Exception], ...]:

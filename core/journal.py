@@ -49,15 +49,18 @@ class Entry:
 
 def seal(draft: Draft, seq: int, previous: str) -> Entry:
     """Give `draft` its place after the entry with hash `previous`."""
-    entry = Entry(draft.chain, seq, draft.kind, draft.data, draft.at, draft.by, draft.via, previous, "")
-    return Entry(draft.chain, seq, draft.kind, draft.data, draft.at, draft.by, draft.via, previous, digest(entry))
+    hash_ = _digest(draft, seq, previous)
+    return Entry(draft.chain, seq, draft.kind, draft.data, draft.at, draft.by, draft.via, previous, hash_)
 
 
 def digest(entry: Entry) -> str:
     """The hash that `entry` must have, 64 hexadecimal digits."""
-    at = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
-    text = canonical([entry.chain, entry.seq, entry.kind, entry.data, at, entry.by, entry.via, entry.previous])
-    return hashlib.sha256(text).hexdigest()
+    return _digest(entry, entry.seq, entry.previous)
+
+
+def _digest(of: Draft | Entry, seq: int, previous: str) -> str:
+    at = of.at.astimezone(UTC).isoformat(timespec="microseconds")
+    return hashlib.sha256(canonical([of.chain, seq, of.kind, of.data, at, of.by, of.via, previous])).hexdigest()
 
 
 def first_fault(entries: Iterable[Entry]) -> str | None:

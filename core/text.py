@@ -6,9 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from core.release.text import clean, visible
 
 __all__ = ["clean", "looks_secret", "nearest", "visible"]
@@ -16,6 +13,9 @@ __all__ = ["clean", "looks_secret", "nearest", "visible"]
 
 def nearest(word: str, choices: Iterable[str], *, least: float = 0.5) -> str | None:
     """The choice most like `word`, whatever the case, or None where none shares at least `least` (0 to 1) of it."""
+    from rapidfuzz import process  # here: it takes as long to import as all else that an answer needs
+    from rapidfuzz.distance import OSA
+
     found = process.extractOne(
         word, list(choices), scorer=OSA.normalized_similarity, processor=str.lower, score_cutoff=least
     )

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from core import events
 from core.journal import Draft
@@ -34,10 +35,9 @@ def adapter(kind: type[Fact]) -> TypeAdapter[Fact]:
 def dump(fact: object, leave_out: Any = None) -> str:
     """JSON text of `fact` without the fields in `leave_out`.
 
-    By way of Python values: pydantic's own text has null for an infinite float, which could not be read back.
+    Not by the adapter, whose text has null for an infinite float, which could not be read back.
     """
-    values = adapter(type(fact)).dump_python(fact, mode="json", exclude=leave_out)
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return to_json(fact, exclude=leave_out, inf_nan_mode="constants").decode()
 
 
 def encode(fact: object) -> str:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from sqlalchemy import Connection, Table, bindparam, case, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import aggregate, codec, post, steps, work
 from adapters.store.journal import append
 from adapters.store.known import Known
 from adapters.store.reads import one_deployment
+from adapters.store.statement import Statement, deleting, inserting, updating
 from adapters.store.tables import (
     BLOCK,
     BLOCK_COLUMNS,
@@ -38,14 +39,26 @@ from core.ports import Change, Conflict, Outbound, Settled
 from core.stages import Stage
 from core.state import Deployment, Lane, Server
 
-if TYPE_CHECKING:
-    from adapters.store.upsert import Insert
-
-# The statements of nearly every commit, built once: to build one takes longer than SQLite takes to run it.
-_UPDATE_DEPLOYMENT = update(DEPLOYMENT).where(
-    DEPLOYMENT.c.key == bindparam("its_key"), DEPLOYMENT.c.version == bindparam("its_version")
+_SETTLE = Statement(
+    update(INBOX).where(
+        INBOX.c.platform == bindparam("its_platform"),
+        INBOX.c.delivery == bindparam("its_delivery"),
+        text("settled_at IS NULL"),
+    )
 )
-_WANT_CARDS = (
+_FALL = Statement(
+    update(VOTE).where(
+        VOTE.c.deployment == bindparam("its_deployment"),
+        VOTE.c.person == bindparam("its_person"),
+        VOTE.c.run == bindparam("its_run"),
+        VOTE.c.at == bindparam("its_at"),
+        text("fallen_at IS NULL"),
+    )
+)
+_COUNT = Statement(
+    update(STEP).where(STEP.c.deployment == bindparam("its_deployment"), text("counted = 0")).values(counted=1)
+)
+_WANT_CARDS = Statement(
     update(CARD)
     .where(CARD.c.deployment == bindparam("its_deployment"))
     .values(wanted=case((CARD.c.wanted < bindparam("version"), bindparam("version")), else_=CARD.c.wanted + 1))
@@ -53,13 +66,6 @@ _WANT_CARDS = (
 """Always above what it was: a card may have been wanted anew since the version before."""
 _BLOCKS_LOCK = 0x41534801
 """Of PostgreSQL's advisory locks; see `_blocks`."""
-_SEND = insert(OUTBOX)
-_SEND = insert(OUTBOX)
-_SETTLE = update(INBOX).where(
-    INBOX.c.platform == bindparam("its_platform"),
-    INBOX.c.delivery == bindparam("its_delivery"),
-    text("settled_at IS NULL"),
-)
 
 
 def save(c: Connection, change: Change, working: Working, now: datetime) -> Deployment | None:
@@ -106,41 +112,34 @@ def _deployment(c: Connection, d: Deployment, working: Working, now: datetime) -
 
 def _insert_new(c: Connection, after: Deployment) -> None:
     try:
-        c.execute(insert(DEPLOYMENT), {"key": after.key, **aggregate.deployment_row(after)})
+        inserting(DEPLOYMENT).run(c, {"key": after.key, **aggregate.deployment_row(after)})
     except IntegrityError as error:
         raise Conflict(f"{after.key} exists already") from error
 
 
 def _update(c: Connection, d: Deployment, after: Deployment, before: Deployment | None) -> None:
     values = {"its_key": d.key, "its_version": d.version, **aggregate.deployment_row(after)}
-    if before is None or before.version != d.version or c.execute(_UPDATE_DEPLOYMENT, values).rowcount != 1:
+    stored = updating(DEPLOYMENT, "key", "version")
+    if before is None or before.version != d.version or stored.run(c, values) != 1:
         raise Conflict(f"{d.key} is no longer at version {d.version}")
 
 
 def _write_parts(c: Connection, changes: aggregate.Differences) -> None:
     table, names = changes.part.table, ("deployment", *changes.part.identity)
-    if changes.inserted:
-        c.execute(insert(table), changes.inserted)
-    if changes.updated:
-        _update_rows(c, table, names, changes.updated)
-    if changes.deleted:
-        its = [table.c[name] == bindparam(f"its_{name}") for name in names]
-        keys = [{f"its_{name}": value for name, value in zip(names, key, strict=True)} for key in changes.deleted]
-        c.execute(delete(table).where(*its), keys)
-
-
-def _update_rows(c: Connection, table: Table, names: Sequence[str], rows: list[aggregate.Values]) -> None:
-    its = [table.c[name] == bindparam(f"its_{name}") for name in names]
-    c.execute(update(table).where(*its), [{(f"its_{n}" if n in names else n): row[n] for n in row} for row in rows])
+    inserting(table).run_all(c, changes.inserted)
+    updating(table, *names).run_all(
+        c, [{(f"its_{n}" if n in names else n): row[n] for n in row} for row in changes.updated]
+    )
+    keys = [{f"its_{name}": value for name, value in zip(names, key, strict=True)} for key in changes.deleted]
+    deleting(table, *names).run_all(c, keys)
 
 
 def _votes(c: Connection, before: Deployment | None, after: Deployment, now: datetime) -> None:
     fallen, added = aggregate.votes_changed(before, after)
     for vote in fallen:
-        its = (VOTE.c.deployment == after.key, VOTE.c.person == vote.person, VOTE.c.run == vote.run)
-        c.execute(update(VOTE).where(*its, VOTE.c.at == vote.at, text("fallen_at IS NULL")).values(fallen_at=now))
-    if added:
-        c.execute(insert(VOTE), [aggregate.vote_row(after, vote) for vote in added])
+        its = {"its_deployment": after.key, "its_person": vote.person, "its_run": vote.run, "its_at": vote.at}
+        _FALL.run(c, {**its, "fallen_at": now})
+    inserting(VOTE).run_all(c, [aggregate.vote_row(after, vote) for vote in added])
 
 
 def _steps(c: Connection, before: Deployment | None, after: Deployment) -> None:
@@ -149,9 +148,9 @@ def _steps(c: Connection, before: Deployment | None, after: Deployment) -> None:
         return
     stage, seconds = step
     row = {"deployment": after.key, "component": after.component, "stage": stage, "seconds": seconds, "counted": 0}
-    c.execute(insert(STEP), row)
+    inserting(STEP).run(c, row)
     if after.stage is Stage.COMPLETED:
-        c.execute(update(STEP).where(STEP.c.deployment == after.key, text("counted = 0")).values(counted=1))
+        _COUNT.run(c, {"its_deployment": after.key})
 
 
 # -- production --------------------------------------------------------------------------------------------------------
@@ -161,12 +160,12 @@ def _lane(c: Connection, lane: Lane) -> None:
     row = codec.split(replace(lane, version=lane.version + 1, current=()), LANE_COLUMNS)
     if lane.version == 0:
         try:
-            c.execute(insert(LANE), row)
+            inserting(LANE).run(c, row)
         except IntegrityError as error:
             raise Conflict(f"the lane of {lane.component} exists already") from error
     else:
-        its = (LANE.c.component == lane.component, LANE.c.version == lane.version)
-        if c.execute(update(LANE).where(*its).values(row)).rowcount != 1:
+        its = {"its_component": lane.component, "its_version": lane.version}
+        if updating(LANE, "component", "version").run(c, its | row) != 1:
             raise Conflict(f"the lane of {lane.component} is no longer at version {lane.version}")
     _current(c, lane)
 
@@ -176,12 +175,13 @@ def _current(c: Connection, lane: Lane) -> None:
     old = {row.region: row.release for row in c.execute(select(CURRENT).where(of))}
     new = {region: codec.encode(release) if release else None for region, release in lane.current}
     for region in old.keys() - new.keys():
-        c.execute(delete(CURRENT).where(of, CURRENT.c.region == region))
+        deleting(CURRENT, "component", "region").run(c, {"its_component": lane.component, "its_region": region})
     for region, release in new.items():
         if region not in old:
-            c.execute(insert(CURRENT), {"component": lane.component, "region": region, "release": release})
+            inserting(CURRENT).run(c, {"component": lane.component, "region": region, "release": release})
         elif old[region] != release:
-            c.execute(update(CURRENT).where(of, CURRENT.c.region == region).values(release=release))
+            its = {"its_component": lane.component, "its_region": region}
+            updating(CURRENT, "component", "region").run(c, its | {"release": release})
 
 
 def _server(c: Connection, server: Server) -> None:
@@ -215,9 +215,7 @@ def _tested(c: Connection, digests: Sequence[tuple[str, str]]) -> None:
 
 
 def send(c: Connection, messages: Sequence[Outbound]) -> None:
-    rows = [{"tries": 0, **codec.split(message, OUTBOX_COLUMNS)} for message in messages]
-    if rows:
-        c.execute(_SEND, rows)
+    inserting(OUTBOX).run_all(c, [{"tries": 0, **codec.split(message, OUTBOX_COLUMNS)} for message in messages])
 
 
 def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> None:
@@ -225,36 +223,37 @@ def _cards(c: Connection, stored: Deployment | None, follow: Sequence[str]) -> N
         if follow:
             raise ValueError(f"{', '.join(follow)} can follow a deployment only in a change that holds it")
         return
-    of = CARD.c.deployment == stored.key
-    c.execute(_WANT_CARDS, {"its_deployment": stored.key, "version": stored.version})
+    _WANT_CARDS.run(c, {"its_deployment": stored.key, "version": stored.version})
     if follow:
-        known = set(c.execute(select(CARD.c.channel).where(of)).scalars())
+        known = set(c.execute(select(CARD.c.channel).where(CARD.c.deployment == stored.key)).scalars())
         new = {"deployment": stored.key, "shown": 0, "wanted": stored.version, "tries": 0}
-        rows = [{"channel": channel, **new} for channel in dict.fromkeys(follow) if channel not in known]
-        if rows:
-            c.execute(insert(CARD), rows)
+        inserting(CARD).run_all(
+            c, [{"channel": channel, **new} for channel in dict.fromkeys(follow) if channel not in known]
+        )
 
 
 def _settle(c: Connection, settled: Settled, now: datetime) -> None:
     reply = {"settled_at": now, "reply": codec.encode(settled.reply)}
     if settled.message is not None:
         row = post.arrived(settled.message, now) | reply
-        done = c.execute(_received(c.dialect.name), row).rowcount == 1
+        done = _received(c.dialect.name).run(c, row) == 1
     else:
         its = {"its_platform": settled.platform, "its_delivery": settled.delivery}
-        done = c.execute(_SETTLE, its | reply).rowcount == 1
+        done = _SETTLE.run(c, its | reply) == 1
     if not done:
         _not_settled(c, settled)
 
 
 @cache
-def _received(dialect: str) -> Insert:
+def _received(dialect: str) -> Statement:
     """Into the inbox as settled, whether it is there already or not; not where it is settled."""
     new = insertion(dialect, INBOX)
-    return new.on_conflict_do_update(
-        index_elements=[INBOX.c.platform, INBOX.c.delivery],
-        set_={"settled_at": new.excluded.settled_at, "reply": new.excluded.reply},
-        where=text("inbox.settled_at IS NULL"),
+    return Statement(
+        new.on_conflict_do_update(
+            index_elements=[INBOX.c.platform, INBOX.c.delivery],
+            set_={"settled_at": new.excluded.settled_at, "reply": new.excluded.reply},
+            where=text("inbox.settled_at IS NULL"),
+        )
     )
 
 

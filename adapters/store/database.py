@@ -33,6 +33,8 @@ class Database:
     """Called in the transaction that migrates: whoever comes second waits there until the first has committed."""
     together: int = 1
     """Closures that may share a transaction of the writer."""
+    steady: bool = False
+    """A connection to it never goes stale, so a thread keeps its own."""
 
 
 def parsed(url: str) -> URL:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Text, and_, bindparam, func, insert, select, text, type_coerce
+from sqlalchemy import Column, Connection, Select, Text, and_, bindparam, func, select, text, type_coerce
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import codec
+from adapters.store.statement import inserting
 from adapters.store.tables import CHECKPOINT, JOURNAL, NOTES
 from adapters.store.upsert import added
 from core.journal import GENESIS, Draft, Entry, Head, seal
@@ -29,9 +30,6 @@ _LAST = (
     .order_by(JOURNAL.c.seq.desc())
     .limit(1)
 )
-
-_APPEND = insert(JOURNAL)
-_APPEND = insert(JOURNAL)
 _NOTED = (
     select(JOURNAL.c.chain, JOURNAL.c.data)
     .where(JOURNAL.c.chain.in_(bindparam("chains", expanding=True)), text(NOTES))
@@ -55,7 +53,7 @@ def append(
     ends = {chain: end(c, chain) for chain in chains}
     entries = seal_all(drafts, ends)
     try:
-        c.execute(_APPEND, [_row(entry) for entry in entries])
+        inserting(JOURNAL).run_all(c, [_row(entry) for entry in entries])
     except IntegrityError as error:
         raise Conflict("another entry has just taken this place in the journal") from error
     return entries

@@ -45,9 +45,11 @@ class SqlStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._kept = Kept() if database.writers == 1 else None
         """One thread writes all there is, so it knows what is there."""
-        undone = self._kept.forget if self._kept else lambda: None
-        self._writer = Threads(database.writer, "store-writer", database.writers, database.together, undone)
-        self._readers = Threads(database.reader, "store-reader", database.readers)
+        self._readers = Threads(database.reader, "store-reader", database.readers, steady=database.steady)
+        self._writer = Threads(
+            database.writer, "store-writer", database.writers, database.together, steady=database.steady,
+            undone=self._kept.forget if self._kept else lambda: None,
+        )  # fmt: skip
         self._clock = clock
         self._known = Known()
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection
 
 from adapters.store.database import Database, StoreUnusable
+from adapters.store.statement import directly, driver_of
 
 PRIVATE = 0o600
 BUSY_SECONDS = 30
@@ -26,7 +27,8 @@ def database(url: URL) -> Database:
     """
     file = Path(str(url.database))
     prepare_file(file)
-    return Database(str(file), _writer_engine(url), 1, _reader_engine(url, READERS), READERS, _guard, TOGETHER)
+    writer, reader = _writer_engine(url), _reader_engine(url, READERS)
+    return Database(str(file), writer, 1, reader, READERS, _guard, TOGETHER, steady=True)
 
 
 def prepare_file(path: Path) -> None:
@@ -76,7 +78,7 @@ def _engine(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...])
 
     def began(connection: Connection) -> None:
         # the driver's own BEGIN is off (isolation_level None): it would come late, and deferred
-        connection.exec_driver_sql(begin)
+        directly(driver_of(connection), begin)
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", began)

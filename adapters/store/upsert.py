@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table
 
+from adapters.store.statement import Statement
+
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -32,7 +34,7 @@ def _insert(dialect: str, table: Table) -> Insert:
 
 def added(c: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert `row`. False where one with the same key is there, which stays as it is."""
-    return c.execute(_unless_there(c.dialect.name, table), row).rowcount == 1
+    return _unless_there(c.dialect.name, table).run(c, row) == 1
 
 
 def put(c: Connection, table: Table, row: Mapping[str, Any]) -> None:
@@ -44,6 +46,5 @@ def put(c: Connection, table: Table, row: Mapping[str, Any]) -> None:
 
 
 @cache
-def _unless_there(dialect: str, table: Table) -> Insert:
-    """Built once: to build one takes longer than SQLite takes to run it."""
-    return insertion(dialect, table).on_conflict_do_nothing()
+def _unless_there(dialect: str, table: Table) -> Statement:
+    return Statement(insertion(dialect, table).on_conflict_do_nothing())

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from adapters.store.schedule import Work
+from adapters.store.statement import Statement
 from adapters.store.tables import WORK
 from adapters.store.upsert import added
 from core.ports import Change, FenceLost, Lease
@@ -20,7 +21,7 @@ _READ = (
     .order_by(WORK.c.key)
     .with_for_update()
 )
-_WRITE = update(WORK).where(_ITS)
+_WRITE = Statement(update(WORK).where(_ITS))
 
 
 def claim(c: Connection, owner: str, now: datetime, lease: float, limit: int) -> list[Lease]:
@@ -86,7 +87,7 @@ def _read(c: Connection, keys: Sequence[str]) -> dict[str, Work]:
 
 
 def _write(c: Connection, work: Work) -> None:
-    c.execute(_WRITE, {"its_key": work.key, **_row(work)})
+    _WRITE.run(c, {"its_key": work.key, **_row(work)})
 
 
 def _row(work: Work) -> dict[str, object]:

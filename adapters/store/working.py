@@ -8,13 +8,14 @@ somebody else has written (`PRAGMA data_version`, https://sqlite.org/pragma.html
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from adapters.store import reads
 from adapters.store.journal import End, end_of
 from adapters.store.known import Known
+from adapters.store.statement import driver_of
 from core.journal import Entry
 from core.ports import Change, Surroundings
 from core.state import Block, Deployment, Lane, Server
@@ -81,8 +82,7 @@ class Kept:
 
     def checked(self, c: Connection) -> Kept:
         """Itself, without what another connection may have changed. First in a transaction, which is then alone."""
-        driver: Any = c.connection.driver_connection  # not by way of SQLAlchemy, which takes ten times as long
-        (version,) = driver.execute("PRAGMA data_version").fetchone()
+        (version,) = driver_of(c).execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self.forget()
             self._version = version
@@ -95,7 +95,7 @@ class Kept:
             return Surroundings(None, servers, blocks=blocks)
         lane = self._all_lanes(c).get(d.component) or Lane(d.component)
         key, component = d.key, d.component
-        others = (other for name, other in self._all(c).items() if other.component == component and name != key)
+        others = [other for name, other in self._all(c).items() if other.component == component and name != key]
         return Surroundings(d, servers, lane, tuple(others), blocks)
 
     def active(self, c: Connection, component: str | None) -> list[Deployment]:

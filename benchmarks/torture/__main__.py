@@ -8,41 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import Random
 
 import httpx
 
-from benchmarks.torture import fuzz
+from benchmarks.torture import texts
+from benchmarks.torture.budget import Budget
 from benchmarks.torture.table import render
 from bot.logs import configure
 from demo.cast import ROUTES
 from tests.agent.kills import POINTS
-from tests.faults import garble, twins
+from tests.faults import twins
 from tests.faults.system import cut_journeys, every_cut, flaky_journeys, killed_journeys, seeded_kills, system
 from tests.faults.tally import Tally
 from tests.faults.test_twins import filled_up
-
-
-@dataclass(frozen=True)
-class Budget:
-    """`seconds` for a part that takes `share` of all."""
-
-    minutes: float
-    seed: int
-
-    def seconds(self, share: float) -> float:
-        return self.minutes * 60 * share
-
-    def times(self, each: int) -> int:
-        """So often, where `each` is right for the 8 minutes that there are by default."""
-        return max(1, round(each * self.minutes / 8))
 
 
 def disks(budget: Budget, folder: Path) -> Tally:
@@ -103,22 +90,16 @@ async def on_servers(budget: Budget, folder: Path, told: Callable[[Tally], None]
         told(audit.ends())
 
 
-def _texts(budget: Budget) -> Iterator[Tally]:
-    """What is given to a parser; in a thread, for some of it runs loops of its own."""
-    yield garble.parser(budget.times(100_000), budget.seed)
-    yield garble.cleaning(budget.times(100_000), budget.seed)
-    yield garble.rendering(budget.times(5_000), budget.seed)
-    yield from fuzz.parts(budget.times(10_000))
-
-
 async def all_of_it(budget: Budget, folder: Path, told: Callable[[Tally], None]) -> None:
-    for tally in await asyncio.to_thread(list, _texts(budget)):
-        told(tally)
-    told(disks(budget, folder))
-    told(await agents_killed(budget, folder))
-    parts: tuple[Callable[[Budget, Path, Callable[[Tally], None]], Awaitable[None]], ...] = (on_twins, on_servers)
-    for part in parts:
-        await part(budget, folder, told)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as beside:
+        told_of = asyncio.get_running_loop().run_in_executor(beside, texts.tallies, budget)
+        told(await asyncio.to_thread(disks, budget, folder))
+        told(await agents_killed(budget, folder))
+        parts: tuple[Callable[[Budget, Path, Callable[[Tally], None]], Awaitable[None]], ...] = (on_twins, on_servers)
+        for part in parts:
+            await part(budget, folder, told)
+        for tally in await told_of:
+            told(tally)
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +25,8 @@ def rehearse(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Start an update in a slot on this machine, run its checks, and record that exactly these bytes passed here."""
+    import asyncio
+
     from bot.settings import load
 
     with explained():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +31,8 @@ def backup(file: File, config: Config = DEFAULT_CONFIG) -> None:
 
 def restore(file: File, config: Config = DEFAULT_CONFIG, force: Force = False) -> None:
     """Put the backup in FILE in the database's place, once it is proved whole; the bot must not run."""
+    import asyncio
+
     from bot import backup, wiring
     from bot.settings import load
 

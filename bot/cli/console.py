@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,8 @@ def console(
     ),
 ) -> None:
     """Chat with a bot of your own, or pipe commands into it: then exit status 1 says that a line was refused."""
+    import asyncio
+
     from bot import logs
     from bot.own import prepared
 
@@ -37,6 +38,8 @@ def console(
 
 
 async def _talk(own: Own) -> bool:
+    import asyncio
+
     from bot import wiring
     from bot.console import Completer, Conversation, chat, run_script
     from bot.keyboard import Keyboard, file_lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,32 +15,42 @@ RAW: dict[str, Any] = {
     "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
 }
 """Everything behind the options is the command's own, as the shell has split it: `--help` and `--for` too."""
-_STATUS = {"done": DONE, "ignored": DONE, "refused": REFUSED, "failed": REFUSED, "usage": USAGE}
+_STATUS = {"done": DONE, "ignored": DONE, "refused": REFUSED, "failed": REFUSED}
 _DOCS = "docs/guide.md of Ashat's source; config.example.toml explains every setting"
 
 
 def deploy(words: Annotated[list[str] | None, typer.Argument()] = None, config: Config = DEFAULT_CONFIG) -> None:
     """Give any chat command to the running bot: `ashat deploy status`. Exit status 1: refused, 2: usage, 3: no bot."""
-    from bot import wiring
-    from bot.settings import load
-    from core.parsing import Reply, parse_words
+    from bot import asking
     from core.plain import safe
 
-    parsed = parse_words(words or ())
-    if isinstance(parsed, Reply):
-        complain(parsed.text)
-        raise typer.Exit(USAGE)
-    with explained():
-        settings = load(config)
+    socket = asking.socket_of(config) or _socket(words or (), config)
     try:
-        answer = wiring.ask(settings.ashat.socket, words or ())
-    except wiring.NoBot as error:
+        answer = asking.ask(socket, words or ())
+    except asking.NoBot as error:
+        _socket(words or (), config)  # what else is wrong is told first
         complain(str(error))
         raise typer.Exit(NO_BOT) from error
+    if answer.outcome == "usage":
+        complain(*answer.lines)
+        raise typer.Exit(USAGE)
     status = _STATUS[answer.outcome]
     for line in answer.lines:
         typer.echo(safe(line), err=status != DONE)
     raise typer.Exit(status)
+
+
+def _socket(words: Sequence[str], config: Path) -> Path:
+    """Where the bot listens, by settings that hold; leaves where those or `words` are wrong."""
+    from bot.settings import load
+    from core.parsing import Reply, parse_words
+
+    parsed = parse_words(words)
+    if isinstance(parsed, Reply):
+        complain(parsed.text)
+        raise typer.Exit(USAGE)
+    with explained():
+        return load(config).ashat.socket
 
 
 def help_(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def doctor(config: Config = DEFAULT_CONFIG) -> None:
     """Look at settings, files, key, database, servers, clocks, certificates, chats. Exit status 1 if one fails."""
+    import asyncio
+
     from bot.doctor import read
     from core.plain import safe
 
@@ -32,6 +33,8 @@ def doctor(config: Config = DEFAULT_CONFIG) -> None:
 
 async def _all(settings: Settings, config: Config) -> Sequence[Finding]:
     """Servers are asked where there is a database that names them, and a key and tokens to ask them with."""
+    import asyncio
+
     from bot import wiring
     from bot.doctor import run
     from bot.doctor.local import local_findings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 def run(config: Config = DEFAULT_CONFIG) -> None:
     """Run the bot until SIGTERM or Ctrl-C. The channel is told on standard output, the log on standard error."""
+    import asyncio
+
     from bot import logs
     from bot.settings import load
 
@@ -25,6 +26,8 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    import asyncio
+
     from bot import wiring
 
     stopped = asyncio.Event()

@@ -78,9 +78,12 @@ def public_key(text: str) -> Key:
     return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)))
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(data: Any) -> bytes:
     """The one JSON text of `data`: sorted keys, no spaces, UTF-8. Hashes and signatures are over it."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _canonical(data).encode()
 
 
 def digest_of(envelope: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from adapters.store.database import StoreUnusable
 from adapters.store.known import Known
 from adapters.store.sql import SqlStore
+from adapters.store.statement import driver_of
 from core.evolve import evolve
 from core.journal import first_fault
 from core.ports import Change, Conflict, Settled, Surroundings
@@ -164,22 +165,23 @@ async def test_frequent_questions_walk_an_index_and_sort_nothing(
 # -- what is written ---------------------------------------------------------------------------------------------------
 
 
-def writes_of(store: SqlStore) -> list[str]:
+async def writes_of(store: SqlStore) -> list[str]:
     """From now on, the first words of each statement that writes."""
     sent: list[str] = []
 
-    def keep(_c: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("SELECT"):
-            sent.append(" ".join(statement.split()[:3]).removesuffix(" SET"))
+    def keep(statement: str) -> None:
+        words = " ".join(statement.split()[:3]).removesuffix(" SET")
+        if words.startswith(("INSERT", "UPDATE", "DELETE", "BEGIN IMMEDIATE")):
+            sent.append(words)
 
-    event.listen(store._writer._engine, "before_cursor_execute", keep)
+    await store._writer.run(lambda c: driver_of(c).set_trace_callback(keep))
     return sent
 
 
 async def test_only_what_changed_is_written(store: SqlStore) -> None:
     places = (Placement("public", "running"), Placement("omega/eu", "running"))
     d = await stored(store, replace(new_deployment(), placements=places))
-    writes = writes_of(store)
+    writes = await writes_of(store)
     await store.commit(Change(deployment=replace(d, info="other"), entries=(note("v1#1"),)))
     assert writes == ["BEGIN IMMEDIATE", "UPDATE deployment", "INSERT INTO journal", "UPDATE card"]
     writes.clear()
