@@ -124,5 +124,5 @@ async def test_a_fast_error_is_no_performance(app: App, production: App) -> None
 
 async def test_a_time_out_says_how_far_it_came(app: App, production: App) -> None:
     app.answer = lambda _: Route(hangs=len(app.asked) > WARM_UP + 5)
-    report = await check(app.target(), "performance", {"requests": FEW}, baseline=production.target(), timeout=2)
+    report = await check(app.target(), "performance", {"requests": FEW}, baseline=production.target(), timeout=5)
     assert (report.state, report.seen, report.where) == ("timed_out", "5 of 20 requests answered", "GET /")
