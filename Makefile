@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests that start real processes mostly wait for them: more than one a core (`make test WORKERS=4`) pays on an idle machine.
-WORKERS ?= auto
+# Tests that start real processes mostly wait for them: one worker more than there are cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 # The demo and the tests start dozens of Python processes: where the environment forbids to keep what was compiled, each
 # of them would compile every module again. (Set to nothing is unset, for Python.)

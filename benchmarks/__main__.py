@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import checkins, commits, memory, peers, pure, reads, slack, starts, ticks, uploads
+from benchmarks import checkins, commits, discord_answers, memory, peers, pure, reads, slack, starts, ticks, uploads
 from benchmarks.table import Row, render
 from bot.logs import configure
 
-MEASURES = (pure, commits, ticks, memory, checkins, uploads, starts, reads, slack)
+MEASURES = (pure, commits, ticks, memory, checkins, uploads, starts, reads, slack, discord_answers)
 
 
 async def main() -> int:

@@ -71,7 +71,8 @@ async def test_candidate_and_production_are_asked_in_turns(app: App, production:
     order: list[str] = []
     app.answer = noted(order, "candidate")
     production.answer = noted(order, "production")
-    report = await check(app.target(), "performance", {"requests": 50}, baseline=production.target())
+    options = {"requests": 50, "floor_ms": 60_000}  # how fast they are is not what this is about
+    report = await check(app.target(), "performance", options, baseline=production.target())
     assert report.state == "passed"
     assert report.measured["requests"] == 50
     counted = order[2 * WARM_UP :]
@@ -81,19 +82,19 @@ async def test_candidate_and_production_are_asked_in_turns(app: App, production:
 
 
 async def test_slower_than_production_fails(app: App, production: App) -> None:
-    app.routes["/"] = Route(delay=0.04)
-    report = await check(app.target(), "performance", {"requests": FEW, "ratio": 2}, baseline=production.target())
+    app.routes["/"] = Route(delay=0.08)
+    report = await check(app.target(), "performance", {"requests": FEW, "ratio": 1}, baseline=production.target())
     assert (report.state, report.where) == ("failed", "GET /, 20 requests")
-    assert report.measured["ratio"] > 2
-    assert report.measured["p50_ms"] >= 40
+    assert report.measured["ratio"] > 1
+    assert report.measured["p50_ms"] >= 80
 
 
 async def test_a_difference_below_the_floor_is_noise(app: App, production: App) -> None:
     app.routes["/"] = Route(delay=0.04)
-    options = {"requests": FEW, "ratio": 2, "floor_ms": 20_000}
+    options = {"requests": FEW, "ratio": 1, "floor_ms": 20_000}
     report = await check(app.target(), "performance", options, baseline=production.target())
     assert (report.state, report.warning) == ("passed", None)
-    assert report.measured["ratio"] > 2
+    assert report.measured["ratio"] > 1
 
 
 async def test_without_production_the_limit_is_absolute_and_says_so(app: App) -> None:
@@ -123,5 +124,5 @@ async def test_a_fast_error_is_no_performance(app: App, production: App) -> None
 
 async def test_a_time_out_says_how_far_it_came(app: App, production: App) -> None:
     app.answer = lambda _: Route(hangs=len(app.asked) > WARM_UP + 5)
-    report = await check(app.target(), "performance", {"requests": FEW}, baseline=production.target(), timeout=2)
+    report = await check(app.target(), "performance", {"requests": FEW}, baseline=production.target(), timeout=5)
     assert (report.state, report.seen, report.where) == ("timed_out", "5 of 20 requests answered", "GET /")

@@ -20,6 +20,9 @@ GUILD = "200000000000000001"
 LABS = "200000000000000002"
 STRANGERS = "200000000000000003"
 
+TOKEN = "aW50"
+"""What the token of an interaction begins with; its id follows."""
+
 ChannelKind = Literal["text", "thread", "dm"]
 TYPES = {"text": 0, "dm": 1, "thread": 11}
 
@@ -189,6 +192,16 @@ class State:
     def stamp(self, at: float | None = None) -> str:
         """ISO 8601, as all times are given."""
         return datetime.fromtimestamp(self.now() if at is None else at, UTC).isoformat()
+
+    def interaction(
+        self, kind: int, user: str, room: Channel, data: Json, source: Message | None = None,
+        parent: Interaction | None = None,
+    ) -> Interaction:  # fmt: skip
+        """One that begins now."""
+        id_ = self.snowflake()
+        made = Interaction(id_, f"{TOKEN}{id_}", kind, user, room.id, room.guild, self.now(), data, source, parent)
+        self.interactions[id_] = made
+        return made
 
     # -- channels ------------------------------------------------------------------------------------------------------
 

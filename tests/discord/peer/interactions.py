@@ -9,7 +9,7 @@ from tests.discord.peer import content, limits
 from tests.discord.peer.commands import choice_faults
 from tests.discord.peer.components import Checker, numbered
 from tests.discord.peer.content import EPHEMERAL, LOADING, Upload
-from tests.discord.peer.guilds import APP, Interaction, Message, State
+from tests.discord.peer.guilds import APP, TOKEN, Interaction, Message, State
 from tests.discord.peer.messages import Messages
 from tests.discord.peer.payloads import Payloads
 from tests.discord.peer.refused import InvalidForm, Json, Refused, unknown
@@ -93,7 +93,7 @@ class Interactions:
 
     def _by_token(self, token: str) -> Interaction:
         """Raises 10015, 50027."""
-        one = next((i for i in self.state.interactions.values() if i.token == token), None)
+        one = self.state.interactions.get(token.removeprefix(TOKEN))
         if one is None or one.callback is None:
             raise unknown("Webhook", 10015)
         if self.state.now() - one.at > limits.TOKEN_SECONDS:

@@ -114,9 +114,7 @@ class Human:
         may = state.allowed(room, self.id)
         assert may & BITS["view_channel"], f"{self.account.name} does not see {room.name or 'these messages'}"
         assert kind != COMMAND or may & BITS["use_application_commands"], "no commands there"
-        id_ = state.snowflake()
-        made = Interaction(id_, f"aW50{id_}", kind, self.id, room.id, room.guild, state.now(), data, source, parent)
-        state.interactions[id_] = made
+        made = state.interaction(kind, self.id, room, data, source, parent)
         if kind != AUTOCOMPLETE:
             self.asked.append(made)
         await self.discord.delivers(made)

@@ -1,0 +1,155 @@
+"""From Discord's event to the first answer of a bot, over real sockets: ours beside plain discord.py.
+
+Each bot is a process of its own, before a Discord of its own (the tests' peer) in this one. They take turns, so that a
+busy machine is as busy for each. A read is `/deploy status`; a write is `/deploy note`, on disk when it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+
+from benchmarks.discord_bots import ROOM, UPDATE
+from benchmarks.table import Row
+from tests.discord.peer.discord import Discord
+from tests.discord.peer.guilds import GUILD
+from tests.discord.peer.interactions import COMMAND
+from tests.discord.peer.site import Call
+from tests.discord.peer.troubles import ANSWER
+
+ALONE = 150
+"""Interactions of a round, one at a time."""
+MANY = 300
+IN_FLIGHT = 16
+ROUNDS = 5
+PATIENCE = 60.0
+_SETTLED = "PATCH /webhooks/{id}/{token}/messages/{id}"
+_OPTIONS = {"status": {}, "note": {"id": UPDATE, "text": "measured"}}
+
+
+@dataclass
+class Bench:
+    """One bot and its Discord."""
+
+    discord: Discord
+    waiting: dict[tuple[str, str], asyncio.Future[float]] = field(default_factory=dict)
+    """By the route of an answer, and the interaction's token: the moment at which it came."""
+
+    def told(self, call: Call) -> None:
+        token = call.path.split("/")[3] if call.path.startswith(("/interactions/", "/webhooks/")) else ""
+        waiting = self.waiting.pop((call.route, token), None)
+        if waiting is not None:
+            assert call.error is None, call.words
+            waiting.set_result(time.perf_counter())
+
+    async def connected(self) -> None:
+        await self.discord.until(lambda: self.discord.gateway.live and self.discord.commands.all(GUILD))
+        self.discord.site.watch = self.told
+
+    async def ask(self, what: str) -> float:
+        """Seconds from the event to the first answer, when the second one is there too."""
+        discord, loop = self.discord, asyncio.get_running_loop()
+        room = discord.state.channels[ROOM]
+        data = discord.alice._command(room, what, _OPTIONS[what], None)
+        one = discord.state.interaction(COMMAND, discord.alice.id, room, data)
+        first = self.waiting[ANSWER, one.token] = loop.create_future()
+        settled = self.waiting[_SETTLED, one.token] = loop.create_future()
+        payload = discord.payloads.interaction(one)
+        begun = time.perf_counter()
+        await discord.gateway.dispatch("INTERACTION_CREATE", payload)
+        async with asyncio.timeout(PATIENCE):
+            await settled
+            return await first - begun
+
+    async def alone(self, what: str) -> list[float]:
+        return [await self.ask(what) for _ in range(ALONE)]
+
+    async def many(self, what: str) -> float:
+        """Seconds an interaction, answered in full."""
+        left = iter(range(MANY))
+
+        async def asks() -> None:
+            for _ in left:
+                await self.ask(what)
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(asks() for _ in range(IN_FLIGHT)))
+        return (time.perf_counter() - begun) / MANY
+
+
+@asynccontextmanager
+async def bot(kind: str, folder: Path) -> AsyncIterator[Bench]:
+    """A process, ended when this does."""
+    async with Discord() as discord:
+        discord.rates.on = False
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.discord_bots", kind, discord.api_url, discord.gateway_url, discord.token,
+            str(folder),
+        )  # fmt: skip
+        try:
+            made = Bench(discord)
+            await made.connected()
+            yield made
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+@dataclass
+class Found:
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+    each: float
+
+
+async def compared(ours: Bench, floor: Bench, what: str) -> tuple[Found, Found]:
+    """Round by round in turns; the median of the rounds."""
+    both = (ours, floor)
+    for one in both:
+        await one.alone(what)
+    alone: list[list[list[float]]] = [[], []]
+    many: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for number, one in enumerate(both):
+            alone[number].append(sorted(await one.alone(what)))
+            many[number].append(await one.many(what))
+    made = [
+        Found(
+            median(median(one) for one in rounds) * 1000,
+            median(quantiles(one, n=100)[98] for one in rounds) * 1000,
+            median(times) * 1000,
+        )
+        for rounds, times in zip(alone, many, strict=True)
+    ]
+    return made[0], made[1]
+
+
+async def measure() -> list[Row]:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        async with AsyncExitStack() as stack:
+            bots = {kind: await stack.enter_async_context(bot(kind, Path(name))) for kind in ("ours", "noop", "insert")}
+            for what, kind, against in (
+                ("status", "noop", "no-op discord.py bot"),
+                ("note", "insert", "the same with a fsynced insert"),
+            ):
+                ours, floor = await compared(bots["ours"], bots[kind], what)
+                named = f"Discord: {what}"
+                rows += [
+                    Row(f"{named}, dispatch to callback, p50", ours.p50, floor.p50, "ms", against, "<= 1.5"),
+                    Row(f"{named}, dispatch to callback, p99", ours.p99, floor.p99, "ms", against, "<= 1.5"),
+                    Row(
+                        f"{named}, {IN_FLIGHT} in flight, {1000 / ours.each:,.0f}/s",
+                        ours.each, floor.each, "ms", against, "<= 1.5",
+                    ),
+                ]  # fmt: skip
+    return rows
