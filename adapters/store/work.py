@@ -65,9 +65,9 @@ def wish(c: Connection, due: Sequence[tuple[str, datetime | None]], known: dict[
             if added(c, WORK, _row(Work(key, due_at))):
                 continue
             known |= _read(c, [key])  # another process has just added it
-        if key in known:
-            known[key] = known[key].wished(due_at)
-            _write(c, known[key])
+        if key in known and (wished := known[key].wished(due_at)) != known[key]:
+            known[key] = wished
+            _write(c, wished)
 
 
 def require(work: Work | None, lease: Lease) -> None:
