@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -62,15 +63,20 @@ async def _wait(servers: Servers) -> int:
 
 
 def _how_to_start(servers: Servers) -> Sequence[str]:
-    config, urls = servers.config, servers.urls
+    ashat, config, urls = _ashat(), servers.config, servers.urls
     return (
         "Start a bot for them in another terminal, and tell it what is where:",
-        f"  ashat run --config {config}",
-        f"  ashat deploy --config {config} configure public {urls['public']} Staging",
-        f"  ashat deploy --config {config} configure omega {urls['omega']} Production --region {REGION}",
-        f"  ashat deploy --config {config} push {FIRST} 'Notes can be searched'",
+        f"  {ashat} run --config {config}",
+        f"  {ashat} deploy --config {config} configure public {urls['public']} Staging",
+        f"  {ashat} deploy --config {config} configure omega {urls['omega']} Production --region {REGION}",
+        f"  {ashat} deploy --config {config} push {FIRST} 'Notes can be searched'",
         "Ctrl-C ends the servers.",
     )
+
+
+def _ashat() -> str:
+    """The command as somebody types it in a terminal of their own, which need not know this environment."""
+    return "ashat" if shutil.which("ashat") else str(Path(sys.executable).with_name("ashat"))
 
 
 # -- with a bot --------------------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def _what_next(now: Session) -> Sequence[str]:
         "  @bo deploy rollback patch-v1.2.3 'Only a drill'",
         "  @alice deploy push feature-2024-q1 'New dashboard and analytics features'    (its verification fails)",
         "  deploy servers · deploy mainframes · deploy history · deploy help",
-        f"From another terminal, as Eve: ashat deploy --config {now.servers.config} status",
+        f"From another terminal, as Eve: {_ashat()} deploy --config {now.servers.config} status",
         "Ctrl-C ends every process of the demo.",
     )
 

@@ -105,7 +105,7 @@ def test_a_bot_on_the_demos_servers_takes_commands_from_the_shell(tmp_path: Path
     """The very lines that `--servers-only` prints; then the statuses by which a shell script goes on."""
     with started("demo", "--servers-only", "--data", str(tmp_path / "demo")) as servers:
         told = [line.split() for line in read_until(servers, "Ctrl-C ends the servers.")]
-        config = next(words[3] for words in told if words[:2] == ["ashat", "run"])
+        config = next(words[3] for words in told if words[1:2] == ["run"] and words[0].endswith("ashat"))
         urls = [words[6] for words in told if words[4:5] == ["configure"]]
 
         def deploy(*words: str) -> subprocess.CompletedProcess[str]:
