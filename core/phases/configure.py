@@ -60,10 +60,22 @@ def url_refused(url: str, role: str, policy: Policy) -> Refused | None:
                               "the token for this server belongs in the settings, [[agents]]")  # fmt: skip
     if parts.query or parts.fragment:
         return Refused("url", f"{parts.scheme}://{host} has a query or fragment behind it; leave it out")
+    if _nobodys(host):
+        return Refused("host", f"{host} is no address that a server of yours can have: clouds keep their secrets at "
+                               f"such. Give the server's own name or address. Like this: {example}")  # fmt: skip
     if role == "omega" and parts.scheme == "http" and not loopback(host) and not policy.allow_http_omega:
         return Refused("https", f"OMEGA needs https: http://{host} can be read and changed on its way. "
                                 f"`deploy configure omega https://{host} <name>`")  # fmt: skip
     return None
+
+
+def _nobodys(host: str) -> bool:
+    """Whether this is a link-local, multicast or unspecified address. What a name leads to is for adapters to see."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def loopback(host: str) -> bool:

@@ -77,6 +77,9 @@ def configuring(
         ("https://", "url"),
         ("https://omega.example:99999", "url"),
         ("omega.example", "url"),
+        ("https://169.254.169.254", "host"),
+        ("https://[fe80::1]", "host"),
+        ("https://0.0.0.0", "host"),
     ],
 )
 def test_what_is_no_safe_address_of_production_is_refused(url: str, code: str) -> None:
