@@ -128,8 +128,15 @@ def _may_not_vote(d: Deployment, facts: Facts) -> list[Refused]:
         why = f"{me.name} is a shared account, and a vote is one person's. {others} can approve."
         return [Refused("shared", why)]
     if me.id == d.pusher and not policy.own_push:
-        return [Refused("own_push", f"You pushed {d.name}. {others} can approve.")]
+        why = f"You pushed {d.name}{_also_from(d, facts)}. {others} can approve."
+        return [Refused("own_push", why)]
     return []
+
+
+def _also_from(d: Deployment, facts: Facts) -> str:
+    """Where they pushed it, for those who ask from another platform: there they are the same person."""
+    pushed, asked = (channel.partition(":")[0] for channel in (d.home, facts.channel))
+    return f", also from {pushed.capitalize()}" if pushed != asked else ""
 
 
 def expired(d: Deployment, facts: Facts) -> Verdict:

@@ -103,6 +103,21 @@ def test_nobody_approves_their_own_push() -> None:
     assert waiting("v1").refused(ALICE, c.Approve("v1")).why == "You pushed v1. Bo Li or Cy Roe can approve."
 
 
+@pytest.mark.parametrize(
+    ("pushed", "asked", "why"),
+    [
+        ("discord:1", "slack:C1", "You pushed v1, also from Discord. Bo Li or Cy Roe can approve."),
+        ("slack:C1", "discord:1", "You pushed v1, also from Slack. Bo Li or Cy Roe can approve."),
+        ("slack:C1", "slack:C2", "You pushed v1. Bo Li or Cy Roe can approve."),
+    ],
+)
+def test_who_pushed_on_another_platform_is_the_same_person(pushed: str, asked: str, why: str) -> None:
+    making = in_stage("awaiting_approval")
+    facts = replace(making.facts(ALICE), channel=asked, deployment=replace(making.deployment, home=pushed))
+    refused = decide(c.Approve("v1"), facts)
+    assert (refused.code, refused.why) == ("own_push", why)  # type: ignore[union-attr] # it is refused
+
+
 def test_a_setting_allows_the_pusher_to_vote() -> None:
     world = waiting("v1", policy=replace(POLICY, own_push=True, quorum=1))
     world.done(ALICE, c.Approve("v1"))

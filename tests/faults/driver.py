@@ -16,16 +16,20 @@ import adapters.store.sql
 import adapters.terminal  # noqa: F401 - the adapters that the bot imports when it starts
 import bot.app
 import bot.cli.run
+import bot.notifier
 import bot.reconciler
 from bot.cli import main
 
 LEASE = 1.0
-"""Seconds instead of the bot's own 15: how long a bot that was killed keeps its work from the next one."""
+"""Seconds instead of the bot's own 15: how long a bot that was killed keeps its work and its channels from the next."""
+EDIT_GAP = 0.3
+"""Seconds instead of 3 between two edits of a card."""
 
 
 def serve() -> None:
     """Run a bot for each line, and tell its process id; then that it has ended."""
-    bot.reconciler.LEASE = LEASE
+    bot.notifier.LEASE = bot.reconciler.LEASE = LEASE
+    bot.app.EDIT_GAP = EDIT_GAP
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -167,12 +167,12 @@ class Fleet:
 
 
 @contextmanager
-def fleet(data: Path) -> Iterator[Fleet]:
-    """All of it; nothing is left running, whatever happens."""
+def fleet(data: Path, settings: str = CONFIG) -> Iterator[Fleet]:
+    """All of it, the bot by these settings; nothing is left running, whatever happens."""
     with prepared(data, keep=False) as mark:  # their ports stay theirs until they listen
         places = [place for place in settle(data, mark) if place.part.name in SERVERS]
         (data / "alpha").mkdir()
-        config = CONFIG.format(uid=os.getuid()) + UNCHECKED
+        config = settings.format(uid=os.getuid()) + UNCHECKED
         for place in places[:2]:
             config += AGENT.format(url=place.url, token=place.token_file, key=place.public_key)
         (data / "config.toml").write_text(config)

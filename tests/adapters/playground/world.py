@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from bot.wiring import SystemClock, policy_of
 from core.people import Account, Person, with_viewing
 from core.ports import Incoming
 from demo.cast import LICENCES, PEOPLE, REGION
+from demo.cast import Person as Member
 from demo.updates import archive, updates
 
 HOME = f"{PLATFORM}:deployments"
@@ -44,21 +45,21 @@ class World:
     omega: MemoryOmega
 
 
-def people() -> SettingsPeople:
-    """The demo's."""
-    cast = (Person(key, one.name, with_viewing(one.roles)) for key, one in PEOPLE.items())  # type: ignore[arg-type]  # roles are literals there
-    return SettingsPeople(as_players(cast))
+def people(cast: Mapping[str, Member] = PEOPLE) -> SettingsPeople:
+    """The demo's, or others."""
+    members = (Person(key, one.name, with_viewing(one.roles)) for key, one in cast.items())  # type: ignore[arg-type]  # roles are literals there
+    return SettingsPeople(as_players(members))
 
 
 @asynccontextmanager
-async def world(configured: bool = True) -> AsyncIterator[World]:
+async def world(configured: bool = True, cast: Mapping[str, Member] = PEOPLE) -> AsyncIterator[World]:
     """A bot that works, until the block ends."""
     clock, signer = SystemClock(), CryptoSigner.generate_ed25519()
     artifacts, source = MemoryStore(), _alpha()
     agents = MemoryAgents(clock, artifacts.content, signer)
     public = agents.public()
     omega = agents.omega(region=REGION, mainframes=_fleet(), online_within=86_400.0)
-    settings, everybody, room = Settings(workflow=Workflow(poll_seconds=0.2)), people(), Room(HOME, clock)
+    settings, everybody, room = Settings(workflow=Workflow(poll_seconds=0.2)), people(cast), Room(HOME, clock)
     records, policy = MemoryRecords(clock), policy_of(settings)
     made = AppParts(records, everybody, clock, policy, source, artifacts, agents, {PLATFORM: room}, signer)
     app = App(made, settings, edit_gap=0.0)
