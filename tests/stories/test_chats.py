@@ -54,7 +54,7 @@ folder = "alpha"
 poll_seconds = 0.1
 max_commands_per_minute = 1000
 """
-ONCE = ("Pushed", "Voted", "Approved", "LaneTaken", "RegionSwitched", "Completed", "Attested")
+ONCE = {"Pushed", "Voted", "Approved", "LaneTaken", "RegionSwitched", "Completed", "Attested"}
 OWN_PUSH = "You pushed {id}. Bo Li, Cy Roe or Eve Poe can approve."
 UNVERIFIED = "Not ready for approval: {id} is unverified. `deploy verify {id}`"
 VIEWER = "Rollback needs deployer; you are viewer. Ask Alice Ng, Bo Li, Cy Roe or Eve Poe. `deploy whoami`"
@@ -149,15 +149,15 @@ class Chats:
 
     async def each_milestone_once(self, id_: str) -> None:
         """And the same ones on both platforms, in the same order."""
-        await self.until(lambda: self.fleet.unsent() == 0)
+        await self.until(lambda: {*self.fleet.journal(id_)} >= ONCE and self.fleet.unsent() == 0)
         there, here = await self.card(id_)
         on_slack = [one.text.splitlines()[0] for one in self.slack.thread(there)]
         on_discord = [unescaped(one).splitlines()[0] for one in self.discord.thread(here)]
         assert on_slack == on_discord
         assert on_slack[-1] == f"✅ {id_} is complete"
         assert max(Counter(on_slack).values()) == 1, on_slack
-        events = Counter(self.fleet.journal(id_))
-        assert [events[kind] for kind in ONCE] == [1] * len(ONCE), events
+        events = Counter(kind for kind in self.fleet.journal(id_) if kind in ONCE)
+        assert max(events.values()) == 1, events
 
     async def verified(self, id_: str, platform: Platform, who: str = "alice") -> None:
         """Pushed and verified there: it waits for approval."""
@@ -179,8 +179,9 @@ async def chats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Chats
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             environment.delenv(name, raising=False)
-        slack = await stack.enter_async_context(Slack())
+        slack = await stack.enter_async_context(Slack(patience=30.0))
         discord = await stack.enter_async_context(Discord())
+        slack.rates.on = False  # three deployments in a few seconds post more than Slack takes in these
         environment.setenv("ASHAT_SLACK_BOT_TOKEN", slack.installation.bot_token)
         environment.setenv("ASHAT_SLACK_APP_TOKEN", slack.installation.app_token)
         environment.setenv("ASHAT_DISCORD_TOKEN", discord.token)
@@ -206,12 +207,10 @@ async def test_pushed_on_discord_verified_and_approved_on_slack(chats: Chats) ->
     await slack.alice.clicks("Verify", on=there)
     await chats.card("v1", "Verification PASSED!")
 
-    seen = len(slack.ephemeral(to=slack.alice))
     await slack.alice.clicks("Approve", on=there)
-    await chats.until(lambda: len(slack.ephemeral(to=slack.alice)) > seen)
     own = OWN_PUSH.format(id="v1, also from Discord")
-    assert own in slack.ephemeral(to=slack.alice)[-1].text, "the same person on both platforms"
-    assert own.replace(", also from Discord", "") in await chats.told("discord", "alice", "approve", id="v1")
+    await chats.until(lambda: any(own in one.text for one in slack.ephemeral(to=slack.alice)))
+    assert OWN_PUSH.format(id="v1") in await chats.told("discord", "alice", "approve", id="v1")
 
     await slack.bo.clicks("Approve", on=there)
     same, _ = await chats.card("v1", "Completed", "Bo Li", "OMEGA eu and 2 of 5 mainframes healthy")
