@@ -71,8 +71,11 @@ class Desk:
         self._tasks = tasks
         self._heard: OrderedDict[str, None] = OrderedDict()
 
-    async def accept(self, said: Said) -> None:
-        """Durable, then acknowledged, then carried out. Raises what the store raises."""
+    async def accept(self, said: Said, *, in_place: bool = False) -> None:
+        """Durable, then acknowledged, then carried out. Raises what the store raises.
+
+        `in_place`: the answer takes the place of the message that was clicked.
+        """
         if said.delivery in self._heard:
             return
         problem = await self.problem(said)
@@ -84,7 +87,7 @@ class Desk:
         await self._door.submit(message)
         self._remember(said.delivery)
         if said.interaction is not None and not said.interaction.answered:
-            await said.interaction.defer()
+            await (said.interaction.defer_update() if in_place else said.interaction.defer())
         self._tasks.start(self._guarded(said, self._carry_out(said, message)))
 
     async def ask(self, said: Said, about: Clicked) -> None:

@@ -112,8 +112,7 @@ class Listening:
             case "say":
                 await self._desk.accept(said)
             case "yes":
-                await interaction.defer_update()
-                await self._desk.accept(said)
+                await self._desk.accept(said, in_place=True)
             case "no":
                 await interaction.update(draw(Card("Nothing was changed.")))
             case "sure":

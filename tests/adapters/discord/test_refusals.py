@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
 from adapters.discord import buttons
 from core.commands import Seen
+from core.ports import Incoming
 from core.stages import Stage
 from tests.adapters.discord.test_journey import answer
 from tests.adapters.discord.world import DiscordWorld
 from tests.discord.peer.discord import Discord, NotAnswered, texts
+from tests.discord.peer.forms import fields
 from tests.discord.peer.guilds import Interaction, Message
 from tests.discord.peer.people import Human
 from tests.discord.peer.troubles import ANSWER
@@ -204,6 +207,32 @@ async def test_a_slash_rejection_without_its_reason_asks_for_it(world: DiscordWo
 
 
 # -- three seconds, fifteen minutes ------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_acknowledged_before_it_is_durable(
+    world: DiscordWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed, clicked, confirmed or filled in: who is told that it was heard can rely on it."""
+    accepted, heard = world.store.accept, list[bool]()
+
+    async def accept(message: Incoming, at: datetime) -> bool:
+        heard.append(any(asked.id == message.delivery and asked.callback for asked in (*alice.asked, *bo.asked)))
+        return await accepted(message, at)
+
+    alice, bo = world.discord.alice, world.discord.bo
+    monkeypatch.setattr(world.store, "accept", accept)
+    card = await staged(world)
+    await answer(world, await alice.clicks("Verify", on=card))
+    await world.reaches("v1", Stage.AWAITING_APPROVAL)
+    asked = await bo.clicks("Approve", on=card)
+    await answer(world, asked)
+    await answer(world, await bo.clicks("Approve", on=asked))
+    await world.reaches("v1", Stage.COMPLETED)
+    await world.settles()
+    await bo.clicks("Rollback", on=card)
+    (label,) = fields(bo.modal)
+    await answer(world, await bo.submits(**{label: "A drill"}))
+    assert heard == [False] * 4
 
 
 async def test_an_acknowledgement_whose_connection_broke_is_sent_again(world: DiscordWorld) -> None:
