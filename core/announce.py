@@ -18,7 +18,7 @@ from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
 from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
-from core.policy import admins, countersigners, covers, helpers
+from core.policy import admins, barriers, countersigners, covers, helpers
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
@@ -285,7 +285,8 @@ class _Teller:
         self.ping([person.id for person in seconders(d, self.facts)], title, *lines)
 
     def approved(self, people: tuple[str, ...], behind: str | None) -> None:
-        where = f"; queued behind {behind}" if behind else "; it goes to OMEGA"
+        goes = "it goes to OMEGA once it may" if barriers(self.d, self.facts) else "it goes to OMEGA"
+        where = f"; queued behind {behind}" if behind else f"; {goes}"
         self.ping([self.d.pusher], f"{self.d.name} is approved by {_names(people, self.facts)}{where}")
 
     def completed(self) -> None:

@@ -96,6 +96,8 @@ def test_what_is_approved_waits_until_it_is_lifted_and_then_goes_by_itself(name:
     d = world.latest("v1")
     assert d is not None
     assert d.stage is Stage.SCHEDULED
+    (pinged,) = [one.card.title for one in world.outbox if one.person == d.pusher and "is approved" in one.card.title]
+    assert pinged.endswith("; it goes to OMEGA once it may")
     assert line in _card(d, world.facts(None, d), "UTC").lines or name == "pause"
     world.done(EVE, end)
     world.settle(limit=200)
