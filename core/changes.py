@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -132,8 +132,3 @@ def _json(value: Any) -> Any:
             return value.value
         case _:
             return value
-
-
-def bumped(d: Deployment) -> Deployment:
-    """`d` as the store keeps it after a commit."""
-    return replace(d, version=d.version + 1)

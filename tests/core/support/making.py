@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from core import events as e
-from core.changes import bumped
 from core.evolve import evolve, evolve_lane
 from core.facts import ASHAT, Facts
 from core.people import Person
@@ -40,7 +39,8 @@ class Making:
 
     def then(self, *events: e.DeploymentEvent, by: str = ASHAT) -> Making:
         for event in events:
-            self.d = bumped(evolve(self.d, event, self.now, by))
+            after = evolve(self.d, event, self.now, by)
+            self.d = replace(after, version=after.version + 1)  # as the store does
             self.lane = evolve_lane(self.lane, self.d, event)
             self.events.append(event)
         self.now += timedelta(minutes=1)
