@@ -36,7 +36,7 @@ from tests.bot.support.people import PLATFORM, TEAM, Speaker
 
 @dataclass(frozen=True)
 class Paper:
-    """A chat platform that all replicas write to: a file, a line a message, in order; it knows no repetitions."""
+    """A chat platform that all replicas write to: a file, a line a message, in order; it shows every try."""
 
     file: Path
     name: str
