@@ -9,7 +9,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # of them would compile every module again. (Set to nothing is unset, for Python.)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: venv demo test story lint bench torture lock
+.PHONY: venv demo test story lint bench torture advisories lock
 
 venv: $(READY)
 
@@ -42,6 +42,10 @@ bench: venv
 
 torture: venv
 	@$(BIN)/python -m benchmarks.torture
+
+# Known vulnerabilities of what the lock file pins; asks the OSV database.
+advisories: venv
+	$(BIN)/uv tool run pip-audit --disable-pip --require-hashes -r requirements.lock --progress-spinner off -s osv $(if $(OSV_URL),--osv-url $(OSV_URL))
 
 lock: venv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml --group dev -o requirements.lock
