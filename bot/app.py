@@ -128,8 +128,10 @@ class App:
         return self.service
 
     async def start(self) -> None:
-        """Begin to work. What a crash left behind is taken up by the first tick."""
+        """Begin to work. What a crash left behind is taken up by the first tick, or once its leases have ended."""
         parts = self.parts
+        if self._alone:
+            await parts.store.free_all(parts.clock.now())
         await roster.record(parts.store, parts.people.all(), parts.policy, parts.clock, parts.groups)
         self._tasks = [asyncio.create_task(self.reconciler.run()), asyncio.create_task(self.notifier.run())]
         self._schedule("poll_verifications", self._poll_verifications, self.settings.workflow.poll_seconds)

@@ -5,8 +5,8 @@ Adapters are imported where they are built: a command of the shell needs the soc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -407,11 +407,18 @@ class Listener(Protocol):
     async def stop(self) -> None: ...
 
 
-def claimed(settings: Settings) -> AbstractContextManager[None]:
-    """The right to be the one bot of these settings' socket. Raises SocketRefused when it is entered."""
-    from adapters.shell.claim import claimed
+@contextmanager
+def claimed(settings: Settings) -> Iterator[None]:
+    """The right to be the one bot of these settings' socket, and of their database where that is a file.
 
-    return claimed(settings.ashat.socket)
+    Raises SocketRefused or StoreUnusable.
+    """
+    from adapters.shell.claim import claimed
+    from adapters.store.alone import alone
+
+    file = sqlite_file(settings)
+    with claimed(settings.ashat.socket), alone(file) if file else nullcontext():
+        yield
 
 
 def shell(settings: Settings, door: Door, home: str) -> Listener:

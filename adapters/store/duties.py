@@ -25,6 +25,10 @@ def let_go(c: Connection, owner: str) -> None:
     c.execute(delete(DUTY).where(DUTY.c.owner == owner))
 
 
+def let_all_go(c: Connection) -> None:
+    c.execute(delete(DUTY))
+
+
 @cache
 def _take(dialect: str) -> Insert:
     new = insertion(dialect, DUTY)

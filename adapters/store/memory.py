@@ -298,6 +298,10 @@ class MemoryStore:
     async def let_go(self, owner: str) -> None:
         self._duties = {duty: held for duty, held in self._duties.items() if held[0] != owner}
 
+    async def free_all(self, now: datetime) -> None:
+        self._work = {key: work.ended(now) for key, work in self._work.items()}
+        self._duties = {}
+
     def _send(self, outbox: Sequence[Outbound]) -> None:
         for message in outbox:
             self._queued += 1

@@ -41,6 +41,10 @@ class Work:
     def claimed(self, owner: str, until: datetime) -> Work:
         return Work(self.key, None, owner, until, self.fence + 1)
 
+    def ended(self, now: datetime) -> Work:
+        """As if the lease, where there is one, ended now."""
+        return self if self.lease_owner is None else replace(self, lease_until=now)
+
     def released(self, due_at: datetime | None) -> Work:
         return Work(self.key, _earlier(self.due_at, due_at), None, None, self.fence)
 

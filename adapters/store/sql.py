@@ -196,6 +196,13 @@ class SqlStore:
     async def let_go(self, owner: str) -> None:
         await self._writer.run(lambda c: duties.let_go(c, owner))
 
+    async def free_all(self, now: datetime) -> None:
+        def free(c: Connection) -> None:
+            work.end_all(c, now)
+            duties.let_all_go(c)
+
+        await self._writer.run(free)
+
     # -- channels ------------------------------------------------------------------------------------------------------
 
     async def outbox(self, channel: str, limit: int) -> Sequence[Queued]:

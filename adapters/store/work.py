@@ -76,6 +76,11 @@ def require(work: Work | None, lease: Lease) -> None:
         raise FenceLost(f"{lease.owner} no longer holds {lease.key}: it was claimed again or given back")
 
 
+def end_all(c: Connection, now: datetime) -> None:
+    """End every lease now: what was leased is due again at once, and its next claim raises the fence."""
+    c.execute(update(WORK).where(WORK.c.lease_owner.is_not(None)).values(lease_until=now, ready_at=now))
+
+
 def next_due(c: Connection, now: datetime) -> datetime | None:
     unclaimed = or_(WORK.c.lease_owner.is_(None), WORK.c.ready_at <= now)
     return c.execute(select(func.min(WORK.c.ready_at)).where(unclaimed)).scalar()

@@ -250,6 +250,9 @@ class Store(Protocol):
     async def let_go(self, owner: str) -> None:
         """Give up all duties of `owner` now."""
 
+    async def free_all(self, now: datetime) -> None:
+        """End every lease and duty at `now`: whoever held them is surely gone, and need not be waited for."""
+
     async def outbox(self, channel: str, limit: int) -> Sequence[Queued]:
         """Unsent messages of `channel` in order of their commit."""
 

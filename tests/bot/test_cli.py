@@ -181,6 +181,11 @@ def test_a_second_bot_on_the_same_data_is_refused(bot: object, home: Path) -> No
     done = ashat("run", cwd=home)
     assert done.returncode == 1
     assert "Another bot is running here" in done.stderr
+    settings = CONFIG.format(uid=os.getuid())
+    (home / "other.toml").write_text(settings.replace("[ashat]", '[ashat]\nsocket = "other/ashat.sock"'))
+    done = ashat("run", "--config", "other.toml", cwd=home)
+    assert done.returncode == 1
+    assert "Another bot works on" in done.stderr
 
 
 def test_a_console_keeps_off_a_teams_data(bot: object, home: Path) -> None:

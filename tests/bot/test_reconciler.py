@@ -171,6 +171,26 @@ async def test_one_deployment_in_trouble_holds_up_no_other(world: World) -> None
     await world.crash()
 
 
+async def test_the_one_bot_of_a_database_waits_for_no_lease_of_its_predecessor(world: World) -> None:
+    world.ships("v1")
+    began, stage = asyncio.Event(), world.public.stage
+
+    async def ends_here(slot: str, release: Any) -> Any:
+        began.set()
+        await asyncio.Event().wait()
+
+    world.public.stage = ends_here  # type: ignore[method-assign]  # the program ends meanwhile
+    await world.alice.says("deploy push v1 'Fix the login'")
+    await began.wait()
+    await world.crash()
+    world.public.stage = stage  # type: ignore[method-assign]  # another process
+    crashed = world.clock.now()
+    await world.restart(after=0)
+    await world.settles()
+    assert (world.clock.now() - crashed).total_seconds() < LEASE
+    world.shows("v1", "Staged")
+
+
 # -- leases ------------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from adapters.store.alone import alone
 from adapters.store.database import StoreUnusable
 from adapters.store.known import Known
 from adapters.store.sql import SqlStore
@@ -340,3 +341,13 @@ async def test_a_transaction_that_the_database_gives_up_is_carried_out_one_by_on
 
 def _more(store: SqlStore) -> list[Awaitable[None]]:
     return [store.commit(Change(entries=(note("v1#1"),))) for _ in range(10)]
+
+
+def test_one_bot_at_a_time_works_on_a_database(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "ashat.db"
+    with alone(file):
+        with pytest.raises(StoreUnusable, match=f"Another bot works on {file}"), alone(file):
+            raise AssertionError("two bots")
+        assert stat.S_IMODE(file.with_name("ashat.db.lock").stat().st_mode) == 0o600
+    with alone(file):  # the lock ends with whoever held it
+        pass

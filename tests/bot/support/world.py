@@ -101,9 +101,9 @@ class World:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def restart(self) -> None:
-        """Another process takes over; the leases of the one that ended have run out by then."""
-        self.clock.move(20)
+    async def restart(self, after: float = 20) -> None:
+        """Another process takes over, so many seconds later."""
+        self.clock.move(after)
         self.app = self.make_app()
         await self.app.start()
 

@@ -38,6 +38,12 @@ async def test_what_is_given_up_is_free_at_once(store: Store) -> None:
     assert not await store.hold("z", "three", START, 15)
 
 
+async def test_all_duties_are_free_once_nobody_can_have_one(store: Store) -> None:
+    assert await store.hold("x", "one", START, 15)
+    await store.free_all(START)
+    assert await store.hold("x", "two", START, 15)
+
+
 async def test_of_sixteen_who_want_a_duty_at_once_one_has_it(store: Store) -> None:
     for start in (START, after(15)):
         taken = await asyncio.gather(*(store.hold("x", f"{start} {number}", start, 15) for number in range(16)))

@@ -101,6 +101,19 @@ async def test_a_lease_that_ends_is_due_again_and_the_fence_rises(store: Store, 
     assert (second.fence, second.until) == (first.fence + 1, after(60))
 
 
+async def test_leases_whose_holders_are_gone_are_due_at_once_and_their_fences_rise(
+    store: Store, clock: StoppedClock
+) -> None:
+    await store.commit(Change(due=(("v1#1", START), ("v2#1", after(60)))))
+    gone = await claimed(store, "a", START)
+    now = clock.pass_by(1)
+    await store.free_all(now)
+    assert await store.next_due() == now
+    assert await claimed(store, "b", now) == Lease("v1#1", "b", gone.fence + 1, after(31))
+    with pytest.raises(FenceLost):
+        await store.commit(Change(lease=gone))
+
+
 async def test_who_lost_the_lease_can_neither_commit_extend_nor_release(store: Store) -> None:
     await wish(store, "v1#1", START)
     lost = await claimed(store, "a", START, lease=5)
