@@ -233,9 +233,12 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
+    """`newer` is the generation that OMEGA was given by another, where that is why; else 0."""
+
     failed_in: Stage
     why: str
     region: str | None = None
+    newer: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,6 +290,8 @@ def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) ->
             return replace(lane, holder=deployment.key, generation=generation, voided_at=deployment.stage_since)
         case e.Retried(generation=generation) if generation:
             return replace(lane, holder=deployment.key, generation=generation)
+        case e.Failed(newer=newer) if newer > lane.generation:
+            return replace(lane, generation=newer)
         case e.RegionSwitched(region):
             return _current(lane, region, _reference(deployment, region))
         case e.RegionRestored(region):

@@ -161,6 +161,8 @@ class StepFailed:
 
     why: str
     region: str | None = None
+    newer: int = 0
+    """The generation that OMEGA was given by another, where that is why; the next try has to be above it."""
 
 
 @dataclass(frozen=True, slots=True)

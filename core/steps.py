@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
+from core import say
 from core.effects import (
     Attest,
     Copy,
@@ -290,9 +291,17 @@ def _switch(d: Deployment, place: str, region: str, release: Release, seen: Obse
         if release.digest is not None and (place, release.digest) not in seen.uploaded:
             return Upload(place, release.digest)
         return Desire(place, release)
-    if runs.generation > release.generation:
-        return StepFailed(f"OMEGA {region} was given something newer by another", region)
+    if runs.generation > release.generation or runs.wanted != release.digest:
+        return StepFailed(_by_another(region, runs, release), region, runs.generation)
     return _come_to(runs, region, release, poll)
+
+
+def _by_another(region: str, runs: ComponentState, release: Release) -> str:
+    """As after a restore from a backup, which does not know what was deployed since."""
+    what = say.digest(runs.wanted) if runs.wanted else "nothing"
+    numbers = f"generation {runs.generation}; this is {release.generation}"
+    return (f"OMEGA {region} was given {what} by another, as {numbers}. "
+            "The next try goes above it: make sure that nothing is lost by that")  # fmt: skip
 
 
 def _come_to(runs: ComponentState, region: str, release: Release, poll: float) -> Step:

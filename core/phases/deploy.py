@@ -140,7 +140,7 @@ def is_switched(d: Deployment, region: str) -> bool:
 def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
     if d.stage not in (Stage.DEPLOYING, Stage.DISTRIBUTING):
         return None
-    return (Failed(d.stage, outcome.why, outcome.region),)
+    return (Failed(d.stage, outcome.why, outcome.region, outcome.newer),)
 
 
 def fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:

@@ -211,7 +211,7 @@ def _told(d: Deployment, regions: set[str]) -> bool:
 def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
     if d.stage is not Stage.ROLLING_BACK:
         return None
-    return (Failed(Stage.ROLLING_BACK, outcome.why, outcome.region),)
+    return (Failed(Stage.ROLLING_BACK, outcome.why, outcome.region, outcome.newer),)
 
 
 def slot_gone(d: Deployment) -> tuple[DeploymentEvent, ...]:

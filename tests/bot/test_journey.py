@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from adapters.store.backup import DatabaseFile
+from adapters.store.sql import SqlStore
 from bot.checkpoints import faults
 from core.stages import Stage
+from tests.bot.support.clock import MovedClock
 from tests.bot.support.world import World, running
 
 
@@ -328,6 +333,32 @@ async def test_a_distribution_that_failed_is_retried(world: World) -> None:
     await world.settles()
     assert await world.stage("v2") is Stage.COMPLETED
     await world.production_runs("v2")
+
+
+async def test_after_an_old_backup_was_restored_the_next_try_goes_above_what_omega_knows(tmp_path: Path) -> None:
+    clock = MovedClock()
+    async with running(World(await SqlStore.open(f"sqlite:///{tmp_path / 'ashat.db'}", clock), clock=clock)) as world:
+        await complete(world, "v1")
+        DatabaseFile(tmp_path / "ashat.db").copy_to(tmp_path / "backup.db")
+        for id_ in ("v2", "v3"):
+            await complete(world, id_)
+        lost = await world.deployment("v2")
+        await world.crash()
+        await world.store.close()
+        world.store = await SqlStore.open(f"sqlite:///{tmp_path / 'backup.db'}", clock)
+        await world.restart()
+        await arrive(world, "v4")
+        await world.bo.says("deploy approve v4")
+        await world.settles()
+        world.shows("v4", "by another, as generation 3; this is 2", "deploy retry v4")
+        assert (await world.store.surroundings("v4")).lane.generation == 3
+        await world.alice.says("deploy retry v4")
+        await world.settles()
+        await world.production_runs("v4")
+        assert (await world.deployment("v4")).generation == 4
+        assert lost.generation == 2
+        assert await faults(world.store, [world.signer.public_key]) == []
+    await world.store.close()
 
 
 async def test_a_mainframe_that_sleeps_is_shown_and_follows_when_it_wakes(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core import effects as fx
 from core import events as e
+from core import say
 from core import steps as s
 from core.attestation import Attestation
 from core.facts import (
@@ -224,13 +225,23 @@ def packaged() -> Making:
     return in_stage("deploying").then(e.Packaged("cd" * 32))
 
 
-NEWER = "OMEGA eu was given something newer by another"
+BY_ANOTHER = (
+    f"OMEGA eu was given {say.digest(OTHER)} by another, as generation {{}}; this is 7. "
+    "The next try goes above it: make sure that nothing is lost by that"
+)
 SWITCH = {
     "not looked at": (fx.Observed(), fx.Look(EU)),
     "away": (away(EU), fx.Wait(POLL, f"omega/eu does not answer: {AWAY}")),
     "runs nothing": (host(EU), fx.Upload(EU, DIGEST)),
     "runs an older generation": (host(EU, (), component("healthy", 6, OLD.digest, OLD.digest)), fx.Upload(EU, DIGEST)),
-    "given something newer": (host(EU, (), component("healthy", 8, OTHER, OTHER)), StepFailed(NEWER, "eu")),
+    "given something newer": (
+        host(EU, (), component("healthy", 8, OTHER, OTHER)),
+        StepFailed(BY_ANOTHER.format(8), "eu", 8),
+    ),
+    "given something else by that number": (
+        host(EU, (), component("healthy", 7, OTHER, OTHER)),
+        StepFailed(BY_ANOTHER.format(7), "eu", 7),
+    ),
     "switching": (host(EU, (), component("switching", 7, OLD.digest)), fx.Wait(POLL)),
     "healthy": (host(EU, (), component("healthy", 7)), RegionHealthy("eu", 7, "https://eu")),
     "healthy with another": (host(EU, (), component("healthy", 7, OLD.digest)), fx.Wait(POLL)),
