@@ -168,7 +168,9 @@ async def replica(name: str, given: dict[str, Any], folder: Path) -> AsyncIterat
 
 
 @asynccontextmanager
-async def running(servers: Processes, database_url: str, folder: Path, number: int = 2) -> AsyncIterator[World]:
+async def running(
+    servers: Processes, database_url: str, folder: Path, number: int = 2, lease: float = LEASE
+) -> AsyncIterator[World]:
     """So many replicas that start at the same moment; the servers are configured."""
     (folder / "alpha").mkdir()
     (folder / "bot.key").write_bytes(servers.signer.private_bytes)
@@ -178,7 +180,7 @@ async def running(servers: Processes, database_url: str, folder: Path, number: i
         given = {
             "database_url": database_url, "artifacts": str(folder / "artifacts"), "alpha": str(folder / "alpha"),
             "key_file": str(folder / "bot.key"), "paper": str(folder / "paper"), "token": servers.token,
-            "agents": [servers.public_url, omega.url], "lease": LEASE,
+            "agents": [servers.public_url, omega.url], "lease": lease,
         }  # fmt: skip
         store = await SqlStore.open(database_url, SystemClock())
         stack.push_async_callback(store.close)
@@ -266,8 +268,11 @@ async def test_another_replica_takes_over_in_the_middle_of_an_effect(
 async def test_three_replicas_share_the_work_and_the_channel(
     servers: Processes, database_url: str, tmp_path: Path
 ) -> None:
-    """Six updates at once; then the replica that writes to the channel is killed, and another writes on."""
-    async with running(servers, database_url, tmp_path, number=3) as world:
+    """Six updates at once; then the replica that writes to the channel is killed, and another writes on.
+
+    The lease is long, so that no replica of a busy machine loses the channel by being slow.
+    """
+    async with running(servers, database_url, tmp_path, number=3, lease=5 * LEASE) as world:
         ids = [f"shared-{number}" for number in range(6)]
         for number, id_ in enumerate(ids):
             world.ships(id_, f"part-{number}")
