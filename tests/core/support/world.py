@@ -304,7 +304,9 @@ class World:
         try:
             if isinstance(effect, fx.Look):
                 return replace(seen, states={**seen.states, place: self._host(place).state()})
-            fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order, effect.otherwise)
+            fleet_now = self._omega(place).distribute(
+                effect.release, effect.hold, effect.order, effect.otherwise, effect.left_out
+            )
             return replace(seen, distributions={**seen.distributions, place: fleet_now})
         except ServerFault as fault:
             if not fault.temporary:
