@@ -331,7 +331,10 @@ Given = tuple[Release, Release | None]
 
 
 def _distributing(d: Deployment, seen: Observed, given: Mapping[str, Given], poll: float) -> Step:
-    """Each region's distribution as it should be; then what its mainframes have come to. None waits for another."""
+    """Each region's distribution as it should be; then what its mainframes have come to. None waits for another.
+
+    Where nobody is waited for any more that is the end of it, also if all of it was seen before, while it was held.
+    """
     away: Wait | None = None
     for region, (release, otherwise) in given.items():
         place = omega(region)
@@ -339,10 +342,10 @@ def _distributing(d: Deployment, seen: Observed, given: Mapping[str, Given], pol
             away = Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
         elif place not in seen.distributions:
             return _distribute(d, region, release, otherwise, seen)
-    for region in given:
-        told = seen.distributions.get(omega(region))
-        fleet = fleet_of(region, told) if told else None
-        if fleet and _is_news(fleet, d) and fleet not in seen.fruitless:
+    fleets = [fleet_of(region, seen.distributions[omega(region)]) for region in given if omega(region) not in seen.away]
+    over = d.hold is None and not away and not any(_is_waiting(fleet) for fleet in fleets)
+    for fleet in fleets:
+        if (over or _is_news(fleet, d)) and fleet not in seen.fruitless:
             return fleet
     return away or Wait(poll)
 
@@ -432,8 +435,11 @@ def _is_news(fleet: FleetSeen, d: Deployment) -> bool:
     place = d.placement(omega(fleet.region))
     known = {m.name: (m.status, m.error) for m in d.mainframes if m.region == fleet.region}
     new = {row.name: (row.status, row.error) for row in fleet.rows}
-    waiting = any(status == "waiting" for status, _ in new.values())
-    return place is None or place.distributing != fleet.generation or known != new or waiting
+    return place is None or place.distributing != fleet.generation or known != new or _is_waiting(fleet)
+
+
+def _is_waiting(fleet: FleetSeen) -> bool:
+    return any(row.status == "waiting" for row in fleet.rows)
 
 
 def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:

@@ -240,6 +240,23 @@ def test_an_emergency_reaches_it() -> None:
     holds(world)
 
 
+def test_where_all_are_frozen_it_completes_also_if_that_was_seen_while_everything_was_paused() -> None:
+    world = world_with()
+    world.done(EVE, FOREVER)
+    world.done(EVE, c.Freeze("trade fair", mainframe="m2"))
+    approved(world, "v")
+    for steps in range(5):
+        world.look("v#1", killed_after=steps)
+    assert stage(world, "v") is Stage.DISTRIBUTING
+    world.done(ALICE, c.Pause())
+    goes_on(world, 20)
+    assert [one.status for one in world.deployments["v#1"].mainframes] == ["frozen", "frozen", "unlicensed"]
+    world.done(ALICE, c.Resume())
+    goes_on(world)
+    assert stage(world, "v") is Stage.COMPLETED
+    assert runs(world) == (None, None)
+
+
 # -- rollbacks ---------------------------------------------------------------------------------------------------------
 
 

@@ -88,15 +88,22 @@ class Journeys(RuleBasedStateMachine):
         own=st.booleans(),
         before=st.lists(updates, max_size=2, unique=True),
         waiting=st.lists(updates, max_size=3, unique=True),
+        frozen=st.sampled_from((None, "m1", "m2")),
         trouble=st.sampled_from((None, "slow", "breaks", "away")),
         rounds=st.integers(0, 4),
     )
     def begin(
-        self, quorum: int, own: bool, before: list[str], waiting: list[str], trouble: str | None, rounds: int
-    ) -> None:
-        """Some updates are in production already, others on their way, and something may be wrong with OMEGA."""
+        self, quorum: int, own: bool, before: list[str], waiting: list[str], frozen: str | None, trouble: str | None,
+        rounds: int,
+    ) -> None:  # fmt: skip
+        """Some updates are in production already, others on their way, and something may be wrong with OMEGA.
+
+        A mainframe may be frozen since the first of them.
+        """
         self.world.policy = replace(self.world.policy, quorum=quorum, own_push=own)
-        for update in before:
+        for number, update in enumerate(before):
+            if frozen and number == 1:
+                self._says(EVE, c.Freeze("trade fair", mainframe=frozen))
             self._until(update, Stage.COMPLETED)
         for update in waiting:
             if update not in before:

@@ -433,9 +433,9 @@ def what_is_for_owners_stays_with_them(world: World) -> None:
 
 
 def frozen_mainframes_are_given_nothing_new(world: World) -> None:
-    """No release on its way forward is given to a mainframe that was frozen when its lane was taken, and is still.
+    """What a mainframe was frozen for when its lane was taken is not given to it while that same freeze stands.
 
-    An emergency skips freezes. A rollback reaches whoever took what is rolled back.
+    Neither is what rolls it back, for there is nothing to undo. An emergency skips freezes.
     """
     for region, host in world.omegas.items():
         for mainframe in host.mainframes.values():
@@ -448,18 +448,12 @@ def frozen_mainframes_are_given_nothing_new(world: World) -> None:
 
 def _may_be_given(world: World, region: str, name: str, release: Release) -> None:
     number, line = _issued(world, release.component, release.generation)
-    back = isinstance(line.event, e.RollbackStarted)
     taken = max(i for i, one in _numbered(world, line.chain) if i <= number and isinstance(one.event, e.LaneTaken))
     if _emergency(world, line.chain, taken, release.component) is not None:
         return
     now = _freezing(world, len(world.journal), world.now, region, name, release.component)
     since = _freezing(world, taken, world.journal[taken].at, region, name, release.component)
-    both = since & now
-    if not back:
-        assert not both, f"{name} was given generation {release.generation} while it was frozen"
-        return
-    left_out = {one.key for one in line.event.left_out}
-    assert not both or (region, name) not in left_out, f"{name} was left out of a rollback and got it while frozen"
+    assert not since & now, f"{name} was given generation {release.generation} while it was frozen"
 
 
 def _freezing(world: World, end: int, at: datetime, region: str, name: str, component: str) -> set[str]:
