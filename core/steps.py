@@ -296,7 +296,7 @@ def _switch(d: Deployment, place: str, region: str, release: Release, seen: Obse
         if d.hold is not None:
             return Wait(None, "paused")
         names = _left_out_in(d, region)
-        if names and d.stage not in BACK and not seen.states[place].leaves_out:
+        if names and d.stage not in _BACK and not seen.states[place].leaves_out:
             return _cannot_leave_out(d, region, names)
         if release.digest is not None and (place, release.digest) not in seen.uploaded:
             return Upload(place, release.digest)
@@ -360,14 +360,14 @@ def _distribute(d: Deployment, region: str, release: Release, otherwise: Release
         if place not in seen.states:
             return Look(place)
         if not seen.states[place].leaves_out:
-            if names and d.stage not in BACK:
+            if names and d.stage not in _BACK:
                 failed = _cannot_leave_out(d, region, names)
                 return Wait(POLL_SLOW, failed.why) if d.stage in AT_REST else failed
             names = None
     return Distribute(place, release, d.hold is not None, d.order, otherwise, names)
 
 
-BACK = (Stage.ROLLING_BACK, Stage.ROLLED_BACK)
+_BACK = (Stage.ROLLING_BACK, Stage.ROLLED_BACK)
 """Nothing blocks a rollback: where OMEGA cannot leave anybody out, it reaches those too that are frozen."""
 
 
@@ -420,7 +420,7 @@ def _bring_up(d: Deployment, seen: Observed, poll: float) -> Step:
 
 def _given(d: Deployment) -> dict[str, Given]:
     """What its mainframes get by it, in each region."""
-    if d.stage in BACK:
+    if d.stage in _BACK:
         return {region: (restored_release(d, ref), restored_for_others(d, ref)) for region, ref in d.restore}
     return dict.fromkeys(d.regions, (d_release(d), None))
 
