@@ -49,6 +49,8 @@ def freeze(command: Freeze, facts: Facts) -> Verdict:
     unsure = _is_known(command.mainframe, region, facts) if command.mainframe else None
     if isinstance(unsure, Refused):
         return unsure
+    if command.mainframe and region is None and unsure is None:
+        region = _only_region(command.mainframe, facts)
     event = Blocked(
         f"freeze:{facts.nonce}", "freeze", command.reason, until, command.component, region, command.mainframe
     )
@@ -77,6 +79,14 @@ def _is_known(name: str, region: str | None, facts: Facts) -> Refused | str | No
     likely = likest(name, names, _NEAREST)
     there = f"; nearest: {say.listed(likely, 'or')}" if likely else ""
     return Refused("mainframe", f"{where} knows no mainframe {name}{there}. `deploy mainframes` lists them")
+
+
+def _only_region(name: str, facts: Facts) -> str | None:
+    """The region whose OMEGA alone knows it, where there are several and all of them have told."""
+    if any(one.names is None for one in facts.registries):
+        return None
+    there = [one.region for one in facts.registries if name in (one.names or ())]
+    return there[0] if len(there) == 1 < len(facts.registries) else None
 
 
 def pause_all(command: Pause, facts: Facts) -> Verdict:
@@ -162,10 +172,17 @@ def _standing(kind: str, facts: Facts) -> list[Block]:
 
 
 def _one(standing: Sequence[Block], scope: Scoped) -> Block | Refused:
-    """The one that is meant: with exactly this scope, or the only one where none is said."""
+    """The one that is meant: with exactly this scope, or the only one where none is said, or of this mainframe."""
     exact = [one for one in standing if _scope(one) == scope]
     if exact:
         return exact[0]
+    of_it = [
+        one
+        for one in standing
+        if scope[2] and all(said in (None, its) for said, its in zip(scope, _scope(one), strict=True))
+    ]
+    if len(set(map(_scope, of_it))) == 1:
+        return of_it[0]
     if len(standing) == 1 and scope == (None, None, None):
         return standing[0]
     if not standing:

@@ -447,6 +447,20 @@ def test_a_region_that_answers_is_enough() -> None:
     assert "did not answer" in str(blocks.freeze(replace(FOREVER, mainframe="m9"), replace(facts, registries=known)))
 
 
+def test_where_one_of_several_regions_has_it_the_freeze_is_of_that_region() -> None:
+    world = world_with()
+    world.done(EVE, c.Configure("omega", "https://us.omega.test", "Production", "us"))
+    world.omegas["us"].mainframes.pop("m1")
+    assert world.done(EVE, FOREVER)[0] == (
+        "Froze mainframe m1 of OMEGA eu until it is lifted: “trade fair”. Rollbacks go on. "
+        "`deploy unfreeze --region eu --mainframe m1` lifts it"
+    )
+    world.done(EVE, c.Freeze("audit", "main", mainframe="m2"))
+    ship(world, "v")
+    assert [one.key for one in world.deployments["v#1"].left_out] == [("eu", "m1"), ("eu", "m2"), ("us", "m2")]
+    assert world.done(EVE, c.Unfreeze(mainframe="m1"))[0] == "Unfroze mainframe m1 of OMEGA eu: “trade fair”"
+
+
 def test_mainframes_are_listed_with_who_froze_them() -> None:
     world = world_with()
     world.done(EVE, FAIR)
