@@ -12,6 +12,9 @@ import shutil
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from agent.changes import Changes
 from agent.checks.target import Target
@@ -39,6 +42,7 @@ _TICK = 0.5
 _LONG = 3600.0
 """Seconds after which whoever waits for a change looks anyway."""
 
+Said = TypeVar("Said", bound=BaseModel)
 log = get_logger(__name__)
 
 
@@ -120,9 +124,13 @@ class Host:
 
     def trusted(self, envelope: EnvelopeJson) -> Release:
         """The release inside an envelope that a trusted bot key signed. Raises Refused("refused", …)."""
+        return self.trusted_as(envelope, "release/v1", Release)
+
+    def trusted_as(self, envelope: EnvelopeJson, name: str, model: type[Said]) -> Said:
+        """What a trusted bot key signed in an envelope of predicate `name`. Raises Refused("refused", …)."""
         try:
             keys = [public_key(text) for text in self._settings.trust.bot_keys]
-            return opened(envelope, keys, "release/v1", Release)
+            return opened(envelope, keys, name, model)
         except SignatureRefused as error:
             raise Refused("refused", f"{error}; this host takes releases from the keys in trust.bot_keys") from error
 

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
@@ -42,9 +43,8 @@ async def omega(folder: Path, count: int) -> Starlette:
     from agent.fleet.routes import fleet_endpoints
     from agent.slots.artifacts import ArtifactFolder
     from core.release.signing import new_key, public_text, signer_from_pem
-    from core.release.wire import Release
 
-    def trusted(_: object) -> Release:
+    def trusted(envelope: object, name: str, model: object) -> NoReturn:
         raise Refused("refused", "nothing is distributed here")
 
     key = public_text(signer_from_pem(new_key()))

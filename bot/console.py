@@ -157,11 +157,15 @@ class Completer:
 
 
 async def context_of(app: App) -> CompletionContext:
-    """What completion knows: ids by stage with the newest first, ALPHA's updates, components, regions."""
+    """What completion knows: ids by stage with the newest first, ALPHA's updates, components, regions,
+    and mainframes as the newest deployment of each region met them: no key that is pressed asks a server."""
     store = app.parts.store
     found: dict[Stage, list[str]] = {}
+    fleets: dict[str, tuple[str, ...]] = {}
     for d in (await store.history(100)).deployments:
         found.setdefault(d.stage, []).append(d.name)
+        for region in {m.region for m in d.mainframes} - fleets.keys():
+            fleets[region] = tuple(m.name for m in d.mainframes if m.region == region)
     try:
         updates = [file.id for file in await app.parts.source.updates()]
     except ArtifactProblem:
@@ -171,5 +175,6 @@ async def context_of(app: App) -> CompletionContext:
         updates=updates,
         components=sorted({lane.component for lane in await store.lanes()} | set(app.settings.components)),
         regions=[server.region for server in await store.servers() if server.role == "omega"],
+        mainframes=sorted({name for names in fleets.values() for name in names}),
         shell=True,
     )

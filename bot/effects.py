@@ -77,8 +77,9 @@ class Effects:
         agent = self._agent(effect.place, facts)
         try:
             fleet = await agent.distribute(
-                effect.release, hold=effect.hold, order=effect.order, otherwise=effect.otherwise
-            )
+                effect.release, hold=effect.hold, order=effect.order, otherwise=effect.otherwise,
+                left_out=effect.left_out,
+            )  # fmt: skip
         except ServerFault as fault:
             return _away(effect.place, fault, seen)
         return replace(seen, distributions={**seen.distributions, effect.place: fleet})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.standing import Standing
 from core import commands as c
-from core.facts import AlphaFacts, Facts
+from core.facts import AlphaFacts, Facts, RegistrySeen
 from core.people import Person
 from core.policy import Policy, may, roles_in
 from core.ports import (
@@ -28,6 +28,15 @@ from core.workflow import Writing, about
 
 _ASKING = 3.0
 """Seconds that an answer to a person may wait for a server that only adds to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """The fields of Facts that a command about production as a whole has besides."""
+
+    unfinished: tuple[Deployment, ...] = ()
+    leaving_out: tuple[Deployment, ...] = ()
+    registries: tuple[RegistrySeen, ...] = ()
 
 
 class Gatherer:
@@ -55,6 +64,30 @@ class Gatherer:
                 typed = about(command)
                 around = await self._store.surroundings(*c.split_id(typed or ""))
                 return self.within(around, asker, channel, nonce)
+
+    async def about_all(self, command: Writing, asker: Person) -> Concerned:
+        """What a command about production as a whole is decided by besides; OMEGA is asked for an admin alone."""
+        lanes = await self._store.lanes()
+        keys = [lane.leaves_out for lane in lanes if lane.leaves_out]
+        found = [await self._store.deployment(*c.split_id(key)) for key in keys]
+        asks = isinstance(command, c.Freeze) and command.mainframe and "admin" in roles_in(asker, self._policy)
+        return Concerned(
+            unfinished=tuple(await self._store.active()),
+            leaving_out=tuple(d for d in found if d is not None and d.ended),
+            registries=await self._registries() if asks else (),
+        )
+
+    async def _registries(self) -> tuple[RegistrySeen, ...]:
+        omegas = [server for server in await self._store.servers() if server.role == "omega"]
+        return tuple(await asyncio.gather(*(self._registry(server) for server in omegas)))
+
+    async def _registry(self, server: Server) -> RegistrySeen:
+        try:
+            async with asyncio.timeout(_ASKING):
+                fleet = await self._agents.at(server).mainframes()
+        except (ServerFault, TimeoutError):
+            return RegistrySeen(server.region, None)
+        return RegistrySeen(server.region, tuple(one.name for one in fleet))
 
     async def for_deployment(self, key: str, nonce: str) -> Facts | None:
         """What is known of one deployment, where no person asks; None where there is no such key."""

@@ -36,7 +36,9 @@ class PictureView:
         active = await self._parts.store.active()
         found = [one for one in seen if isinstance(one, Seen)]
         assert isinstance(alpha, Place)
-        return picture(alpha, found, active, await self._named(digests(found), active))
+        now = self._parts.clock.now()
+        frozen = [block for block in await self._parts.store.blocks() if block.mainframe and block.stands(now)]
+        return picture(alpha, found, active, await self._named(digests(found), active), frozen)
 
     async def completion(self) -> CompletionContext:
         return await context_of(self._app)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.gather import Gatherer
+from bot.gather import Concerned, Gatherer
 from bot.logs import reference
 from bot.pace import Pace
 from bot.reader import Reader
@@ -206,11 +206,16 @@ class Service:
             await self._store.commit(draft)
         else:
             typed = about(command)
-            unfinished = () if typed else tuple(await self._store.active())
+            besides = Concerned() if typed else await self._gather.about_all(command, person)
             wanted = await self._store.decide(
                 *c.split_id(typed or ""),
                 lambda around: drafted(
-                    replace(self._gather.within(around, person, message.channel, fresh), unfinished=unfinished)
+                    replace(
+                        self._gather.within(around, person, message.channel, fresh),
+                        unfinished=besides.unfinished,
+                        leaving_out=besides.leaving_out,
+                        registries=besides.registries,
+                    )
                 ),
             )
             draft = _certain(wanted)

@@ -18,11 +18,11 @@ from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
 from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
-from core.policy import admins, barriers, countersigners, covers, helpers
+from core.policy import admins, barriers, countersigners, covers, helpers, would_leave_out
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Block, Check, Deployment
+from core.state import Block, Check, Deployment, LeftOut
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -67,6 +67,12 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
         case e.VotesFell(people, why) if people:
             tell.thread(f"Votes fell: {_names(people, facts)}", f"Because {why}")
             tell.ping(people, f"Your vote for {d.name} no longer counts", f"Because {why}", _next_vote(d))
+        case e.LaneTaken(left_out=left_out) if left_out:
+            tell.leaves_out(left_out)
+        case e.MainframesLetIn(mainframes):
+            tell.lets_in(mainframes)
+        case e.MainframesSettled(mainframes):
+            tell.settled(mainframes)
         case e.RegionSwitched(region):
             tell.thread(f"OMEGA {region} runs {d.name}")
         case e.Completed():
@@ -136,10 +142,23 @@ def _blocked(event: e.Blocked, facts: Facts) -> str:
     if event.kind == "pause":
         return "paused everything that goes to production. Rollbacks go on; `deploy resume` ends it"
     verb = "locked" if event.kind == "lock" else "froze"
-    what = Block(event.id, event.kind, "", event.why, facts.now, event.until, event.component, event.region)
+    what = Block(
+        event.id, event.kind, "", event.why, facts.now, event.until, event.component, event.region, event.mainframe
+    )
     zone = facts.asker.time_zone if facts.asker else "UTC"
     end = f" until {say.clock(event.until, zone, facts.now)} ({zone})" if event.until else ""
-    return f"{verb} {what.where}{end}: “{event.why}”. Rollbacks go on"
+    goes = "Everything else goes on" if event.mainframe else "Rollbacks go on"
+    return f"{verb} {what.where}{end}: “{event.why}”. {goes}"
+
+
+def _without(d: Deployment, facts: Facts) -> tuple[str, ...]:
+    names = [one.name for one in would_leave_out(d, facts)]
+    return (f"Frozen, gets nothing: {say.listed(names[:5])}",) if names else ()
+
+
+def _left_out(one: LeftOut, zone: str, facts: Facts) -> str:
+    end = f", until {say.clock(one.until, zone, facts.now)} ({zone})" if one.until else ""
+    return f"{one.name} (OMEGA {one.region}): “{one.why}”, {facts.name_of(one.by)}{end}"
 
 
 def _names(people: Iterable[str], facts: Facts) -> str:
@@ -235,7 +254,7 @@ class _Teller:
         d, facts = self.d, self.facts
         wanted = covers(d, facts.lane, facts.siblings, facts.regions)
         changes = (f"Changes: {approve.in_words(wanted, d, facts)}",) if wanted and wanted.replaces else ()
-        lines = (d.description, facts_line(d), *changes, f"`deploy approve {d.name}`")
+        lines = (d.description, facts_line(d), *changes, *_without(d, facts), f"`deploy approve {d.name}`")
         title = f"{d.name} {'still waits' if again else 'waits'} for your approval"
         buttons = (approve_button(d), Button("Details", f"show {d.name}"))
         self.ping(people, title, *lines, buttons=buttons, vote=True)
@@ -288,6 +307,27 @@ class _Teller:
         goes = "it goes to OMEGA once it may" if barriers(self.d, self.facts) else "it goes to OMEGA"
         where = f"; queued behind {behind}" if behind else f"; {goes}"
         self.ping([self.d.pusher], f"{self.d.name} is approved by {_names(people, self.facts)}{where}")
+
+    def leaves_out(self, left_out: tuple[LeftOut, ...]) -> None:
+        zone = self.facts.asker.time_zone if self.facts.asker else "UTC"
+        self.thread(
+            "❄ It goes on without those that are frozen", *(_left_out(one, zone, self.facts) for one in left_out)
+        )
+
+    def lets_in(self, mainframes: tuple[tuple[str, str], ...]) -> None:
+        names = say.listed([name for _, name in mainframes])
+        title = f"❄ Frozen no more: {names}, brought to what their peers run of {self.d.component}"
+        self.thread(title, broadcast=True)
+
+    def settled(self, mainframes: tuple[tuple[str, str], ...]) -> None:
+        """How it ended for each that was brought up; nothing where something newer has taken over."""
+        rows = [m for m in self.d.mainframes if (m.region, m.name) in mainframes]
+        ends = {"healthy": "healthy", "asleep": "asleep, follows when it wakes", "failed": "failed"}
+        lines = [f"{m.name}: {ends[m.status]}{f': {m.error}' if m.error else ''}" for m in rows if m.status in ends]
+        bad = any(m.status == "failed" for m in rows)
+        if lines:
+            self.thread("Mainframes that were frozen", *lines, tone="bad" if bad else "good")
+            self.ping([self.d.pusher] if bad else [], f"{self.d.name}: mainframes that were frozen", *lines)
 
     def completed(self) -> None:
         self.thread(f"✅ {self.d.name} is complete", *fleet_lines(self.d), tone="good")
@@ -349,11 +389,13 @@ def facts_line(d: Deployment) -> str:
 def fleet_lines(d: Deployment) -> tuple[str, ...]:
     """The mainframes that this is about, counted; those that sleep are named, for they follow later."""
     included = [m for m in d.mainframes if m.included]
-    if not included:
+    if not included and not d.left_out:
         return ("No mainframe is licensed for it",)
     well = sum(m.status == "healthy" for m in included)
     lines = [f"{well} of {len(included)} mainframes healthy"]
     asleep = [m.name for m in included if m.status == "asleep"]
     if asleep:
         lines.append(f"Lagging, they follow when they wake: {say.listed(asleep[:5])}")
+    if d.left_out:
+        lines.append(f"Frozen, got nothing: {say.listed([one.name for one in d.left_out[:5]])}")
     return tuple(lines)

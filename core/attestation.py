@@ -54,6 +54,15 @@ class VoteStated(_Part):
     covers: str
 
 
+class LeftOutStated(_Part):
+    """A mainframe that was frozen when the lane was taken, so that nothing of this reached it."""
+
+    mainframe: str
+    by: str
+    why: str
+    until: datetime | None
+
+
 class RegionStated(_Part):
     """One OMEGA, and how many of its mainframes by status, as it told: healthy are those whose signed receipt for this
     generation it has verified."""
@@ -63,6 +72,7 @@ class RegionStated(_Part):
     """The digest that ran there before."""
     receipts: Annotated[int, Field(ge=0)]
     mainframes: dict[str, int]
+    left_out: tuple[LeftOutStated, ...] = ()
 
 
 class Attestation(_Part):
@@ -129,6 +139,10 @@ def _regions(d: Deployment) -> tuple[RegionStated, ...]:
             region = place.server.removeprefix("omega/")
             counts = Counter[str](one.status for one in d.mainframes if one.region == region)
             replaced = place.replaced.digest if place.replaced else None
+            frozen = (one for one in d.left_out if one.region == region)
+            left_out = tuple(
+                LeftOutStated(mainframe=one.name, by=one.by, why=one.why, until=one.until) for one in frozen
+            )
             found.append(RegionStated(region=region, replaced=replaced, receipts=counts["healthy"],
-                                      mainframes=dict(sorted(counts.items()))))  # fmt: skip
+                                      mainframes=dict(sorted(counts.items())), left_out=left_out))  # fmt: skip
     return tuple(found)

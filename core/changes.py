@@ -60,7 +60,8 @@ def change(
         outbox += announce(event, after, facts)
     if blocks or lifted:
         lifted += [block.id for block in facts.blocks if not block.stands(facts.now)]
-    anew = tuple(other.key for other in facts.unfinished) if blocks or lifted else ()
+    concerned = (*facts.unfinished, *facts.leaving_out)
+    anew = tuple(other.key for other in concerned) if blocks or lifted else ()
     moved = after is not None and after is not (None if fresh else before)
     return Change(
         deployment=after if moved else None,
@@ -75,7 +76,7 @@ def change(
         follow=_follow(after, facts, fresh=fresh) if moved and after else (),
         settled=settled,
         due=_due(after if moved else None, facts, turned=lane is not facts.lane or _place(before) != _place(after))
-        + tuple((other.key, facts.now) for other in facts.unfinished if servers or anew),
+        + tuple((other.key, facts.now) for other in concerned if servers or anew),
         lease=lease,
     )
 
@@ -103,7 +104,7 @@ def _judged(events: tuple[e.Event, ...], facts: Facts) -> frozenset[str] | None:
 
 
 def _block(event: e.Blocked, by: str, at: datetime) -> Block:
-    return Block(event.id, event.kind, by, event.why, at, event.until, event.component, event.region)
+    return Block(event.id, event.kind, by, event.why, at, event.until, event.component, event.region, event.mainframe)
 
 
 def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:

@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal[
     "count",
     "component",
     "region",
+    "mainframe",
     "command",
 ]
 """What an argument is. id: a deployment, perhaps with `#attempt`. update: an id in ALPHA, always without one.
@@ -164,12 +165,14 @@ class Freeze:
     region: str | None = None
     duration: float | None = None
     until: str | None = None
+    mainframe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unfreeze:
     component: str | None = None
     region: str | None = None
+    mainframe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,11 +584,18 @@ SPECS: tuple[Spec, ...] = (
         Freeze,
         "Let nothing go to OMEGA until a time.",
         "Deployment Management",
-        ("deploy freeze 'Release weekend' --until 'Mon 08:00'", "deploy freeze Audit --component api --region eu"),
+        (
+            "deploy freeze 'Release weekend' --until 'Mon 08:00'",
+            "deploy freeze Audit --component api --region eu",
+            "deploy freeze 'Trade fair' --mainframe mf-3 --until 'Fri 18:00'",
+        ),
         (
             _text("reason", "why, for everybody who waits", required=True),
             _component(),
             Argument("region", "region", "only this region of OMEGA", "R", flag="--region"),
+            Argument(
+                "mainframe", "mainframe", "only this mainframe; all others go on without it", "M", flag="--mainframe"
+            ),
             _for(),
             _until(),
         ),
@@ -596,10 +606,14 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "unfreeze",
         Unfreeze,
-        "Lift a freeze before its end.",
+        "Lift a freeze early.",
         "Deployment Management",
-        ("deploy unfreeze", "deploy unfreeze --component api --region eu"),
-        (_component(), Argument("region", "region", "the freeze of this region", "R", flag="--region")),
+        ("deploy unfreeze", "deploy unfreeze --component api --region eu", "deploy unfreeze --mainframe mf-3"),
+        (
+            _component(),
+            Argument("region", "region", "the freeze of this region", "R", flag="--region"),
+            Argument("mainframe", "mainframe", "the freeze of this mainframe", "M", flag="--mainframe"),
+        ),
         role="admin",
         writes=True,
         tried=("thaw", "defrost"),

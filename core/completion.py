@@ -21,6 +21,8 @@ class CompletionContext:
     """Ids of the files in ALPHA."""
     components: Sequence[str] = ()
     regions: Sequence[str] = ()
+    mainframes: Sequence[str] = ()
+    """Those that OMEGA has told of."""
     shell: bool = False
 
 
@@ -89,6 +91,8 @@ def _candidates(spec: Spec, argument: Argument, context: CompletionContext) -> S
             return context.components
         case "region":
             return context.regions
+        case "mainframe":
+            return context.mainframes
         case "stage":
             return [stage.value for stage in Stage]
         case "command":

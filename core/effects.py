@@ -85,6 +85,8 @@ class Distribute:
     order: int
     otherwise: Release | None = None
     """For the mainframes that the level of `release` does not reach; None: they keep what they have."""
+    left_out: tuple[str, ...] | None = None
+    """The frozen ones, which keep what they have too; None where nobody is left out, and nobody was."""
 
 
 @dataclass(frozen=True, slots=True)

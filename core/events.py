@@ -10,7 +10,17 @@ from datetime import datetime
 from typing import Any, get_args
 
 from core.stages import Stage
-from core.state import BlockKind, Check, CheckResult, MainframeStatus, ManifestFacts, Plan, ReleaseRef, ServerRole
+from core.state import (
+    BlockKind,
+    Check,
+    CheckResult,
+    LeftOut,
+    MainframeStatus,
+    ManifestFacts,
+    Plan,
+    ReleaseRef,
+    ServerRole,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +186,8 @@ class LaneTaken:
     generation: int
     nonce: str
     replaces: tuple[tuple[str, ReleaseRef | None], ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """Mainframes that are frozen at this moment: nothing of it reaches them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,21 @@ class MainframeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MainframesLetIn:
+    """Their freeze has ended: they are brought to what their peers run. Region and name of each."""
+
+    mainframes: tuple[tuple[str, str], ...]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class MainframesSettled:
+    """They have come there, or sleep, or failed, or something newer is on its way to them."""
+
+    mainframes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     watch_until: datetime
 
@@ -248,6 +275,8 @@ class Retried:
     stage: Stage
     generation: int
     nonce: str
+    left_out: tuple[LeftOut, ...] = ()
+    """Those of before that are frozen still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +309,8 @@ class RollbackStarted:
     generation: int
     nonce: str
     restore: tuple[tuple[str, ReleaseRef | None], ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """Those that never took what is rolled back, and are frozen still: there is nothing to undo on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +396,7 @@ class Blocked:
     until: datetime | None
     component: str | None
     region: str | None
+    mainframe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +442,8 @@ DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
     | VerificationFailed | Voted | VotesFell | VoteWithdrawn | ApproversReminded | Escalated | Approved | StartSet
     | StartDue | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged
-    | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | Completed | Rejected | Cancelled
+    | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | MainframesLetIn | MainframesSettled
+    | Completed | Rejected | Cancelled
     | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn
     | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip

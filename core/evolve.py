@@ -126,8 +126,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return replace(d, emergency=d.emergency and replace(d.emergency, overdue=True))
         case e.RollbackAsked(person, why):
             return replace(d, rollback_asked=Asked(person, at, why))
-        case e.LaneTaken(generation, nonce, replaces):
-            return _deploying(d, generation, nonce, replaces, at)
+        case e.LaneTaken():
+            return _deploying(d, event, at)
         case e.Packaged():
             return replace(d, packaged=True)
         case e.RegionSwitched(region, url):
@@ -138,6 +138,11 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return place(d, omega(region), distributing=generation)
         case e.MainframeChanged():
             return _mainframe(d, event, at)
+        case e.MainframesLetIn(mainframes, order):
+            left = tuple(one for one in d.left_out if one.key not in mainframes)
+            return replace(d, left_out=left, letting_in=(*d.letting_in, *mainframes), order=order)
+        case e.MainframesSettled(mainframes):
+            return replace(d, letting_in=tuple(key for key in d.letting_in if key not in mainframes))
         case e.Completed(watch_until):
             done = replace(d, stage=Stage.COMPLETED, watch_until=watch_until, hold=None, baseline_due=True, ended_by=by)
             return _leave_public(done)
@@ -229,11 +234,12 @@ def _verdict(d: Deployment, stage: Stage, passed: bool, at: datetime, valid_unti
     return replace(d, stage=stage, verification=verdict)
 
 
-def _deploying(
-    d: Deployment, generation: int, nonce: str, replaces: tuple[tuple[str, ReleaseRef | None], ...], at: datetime
-) -> Deployment:
-    deploying = replace(d, stage=Stage.DEPLOYING, generation=generation, nonce=nonce, packaged=False)
-    for region, replaced in replaces:
+def _deploying(d: Deployment, event: e.LaneTaken, at: datetime) -> Deployment:
+    deploying = replace(
+        d, stage=Stage.DEPLOYING, generation=event.generation, nonce=event.nonce, packaged=False,
+        left_out=event.left_out,
+    )  # fmt: skip
+    for region, replaced in event.replaces:
         deploying = place(
             deploying, omega(region), desired="running", observed="starting", digest=d.digest, replaced=replaced,
             error=None, since=at,
@@ -261,7 +267,7 @@ def _retried(d: Deployment, event: e.Retried, at: datetime) -> Deployment:
     again = replace(d, stage=event.stage, failed_in=None, failure=None, nonce=event.nonce, hold=None)
     if not event.generation:
         return place(again, PUBLIC, observed="absent", error=None, since=at) if d.placement(PUBLIC) else again
-    again = replace(again, generation=event.generation, packaged=False, mainframes=())
+    again = replace(again, generation=event.generation, packaged=False, mainframes=(), left_out=event.left_out)
     for row in d.placements:
         if row.server != PUBLIC and event.stage is Stage.DEPLOYING:
             again = place(again, row.server, observed="starting", error=None, since=at)
@@ -272,7 +278,7 @@ def _rolling_back(d: Deployment, event: e.RollbackStarted, by: str) -> Deploymen
     back = replace(
         d, stage=Stage.ROLLING_BACK, generation=event.generation or d.generation, nonce=event.nonce, hold=None,
         restore=event.restore, mainframes=(), failed_in=None, failure=None, ended_why=event.why, ended_by=by,
-        watch_until=None, unwell=(), rollback_asked=None,
+        watch_until=None, unwell=(), rollback_asked=None, left_out=event.left_out, letting_in=(),
     )  # fmt: skip
     for region, _ in event.restore:
         back = place(back, omega(region), observed="starting", error=None)
@@ -281,17 +287,22 @@ def _rolling_back(d: Deployment, event: e.RollbackStarted, by: str) -> Deploymen
 
 def evolve_lane(lane: Lane, deployment: Deployment, event: e.DeploymentEvent) -> Lane:
     """The component's lane after `event`; `deployment` is the state after it."""
+    leaves_out = deployment.key if deployment.left_out else None
     match event:
         case e.LaneTaken(generation):
-            return replace(lane, holder=deployment.key, generation=generation, debts=(*lane.debts, *_debt(deployment)))
+            taken = replace(lane, holder=deployment.key, generation=generation, leaves_out=leaves_out)
+            return replace(taken, debts=(*lane.debts, *_debt(deployment)))
         case e.Countersigned():
             return replace(lane, debts=tuple(debt for debt in lane.debts if debt.deployment != deployment.key))
         case e.RollbackStarted(generation=generation) if generation:
-            return replace(lane, holder=deployment.key, generation=generation, voided_at=deployment.stage_since)
+            back = replace(lane, holder=deployment.key, generation=generation, leaves_out=leaves_out)
+            return replace(back, voided_at=deployment.stage_since)
         case e.Retried(generation=generation) if generation:
-            return replace(lane, holder=deployment.key, generation=generation)
+            return replace(lane, holder=deployment.key, generation=generation, leaves_out=leaves_out)
         case e.Failed(newer=newer) if newer > lane.generation:
             return replace(lane, generation=newer)
+        case e.MainframesLetIn():
+            return replace(lane, leaves_out=leaves_out)
         case e.RegionSwitched(region):
             return _current(lane, region, _reference(deployment, region))
         case e.RegionRestored(region):

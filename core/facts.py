@@ -37,6 +37,14 @@ class AlphaFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrySeen:
+    """The mainframes that one OMEGA knows, by name; None: it did not answer."""
+
+    region: str
+    names: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that one decision may know. `deployment` is the attempt that the command means."""
 
@@ -59,6 +67,10 @@ class Facts:
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
     """All deployments that have not ended, where the decision is about none of them alone."""
+    leaving_out: tuple[Deployment, ...] = ()
+    """Ended ones whose distribution is their component's newest and leaves frozen mainframes out; likewise."""
+    registries: tuple[RegistrySeen, ...] = ()
+    """OMEGA's mainframes by region, where the decision is about one of them."""
     unsure: frozenset[str] = frozenset()
     """People whose groups could not be asked: what those give does not count, and is not taken away either."""
 
@@ -182,6 +194,16 @@ class FleetSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class FreezeOver:
+    """Mainframes that were left out are frozen no more, and nothing else forbids to bring them up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Something newer is on its way to the mainframes that were being brought up."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlotGone:
     pass
 
@@ -214,5 +236,6 @@ class Elapsed:
 
 Outcome = (
     ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
-    | StepFailed | FleetSeen | SlotGone | BaselineRuns | HealthSeen | StatementSigned | Elapsed
+    | StepFailed | FleetSeen | FreezeOver | Superseded | SlotGone | BaselineRuns | HealthSeen | StatementSigned
+    | Elapsed
 )  # fmt: skip

@@ -17,7 +17,7 @@ from core.state import Deployment, Lane, ReleaseRef
 
 COMPARED = (
     "component", "pusher", "pushed_at", "digest", "manifest", "stage", "stage_since", "verification", "votes",
-    "placements", "generation", "restore", "hold", "failed_in", "ended_by",
+    "placements", "generation", "restore", "left_out", "hold", "failed_in", "ended_by",
 )  # fmt: skip
 """What decides about production, or tells who did. Other fields are words, sizes, and marks of duties."""
 

@@ -151,7 +151,7 @@ class Placement:
     since: datetime | None = None
 
 
-MainframeStatus = Literal["healthy", "waiting", "failed", "asleep", "unlicensed", "not_included"]
+MainframeStatus = Literal["healthy", "waiting", "failed", "asleep", "unlicensed", "not_included", "frozen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,25 @@ class Mainframe:
 
     @property
     def included(self) -> bool:
-        return self.status not in ("unlicensed", "not_included")
+        return self.status not in ("unlicensed", "not_included", "frozen")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A mainframe that was frozen when it was decided what mainframes get: by whom, why and until when, as it was then.
+
+    It keeps what it runs until its freeze has ended.
+    """
+
+    region: str
+    name: str
+    by: str
+    why: str
+    until: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.region, self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +278,10 @@ class Deployment:
     restore: tuple[tuple[str, ReleaseRef | None], ...] = ()
     """Rolling back: region to what it returns to; None is offline."""
     mainframes: tuple[Mainframe, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    """Frozen mainframes that its latest distribution does not reach."""
+    letting_in: tuple[tuple[str, str], ...] = ()
+    """Region and name of those whose freeze has ended, until they have come to what their peers run."""
     start: Start | None = None
     emergency: Emergency | None = None
     rollback_asked: Asked | None = None
@@ -354,6 +376,8 @@ class Lane:
     voided_at: datetime | None = None
     """When a rollback last voided the component's approvals: votes until then do not count."""
     debts: tuple[Debt, ...] = ()
+    leaves_out: str | None = None
+    """Key of the deployment whose distribution, the newest, leaves frozen mainframes out."""
 
     def running(self, region: str) -> ReleaseRef | None:
         return dict(self.current).get(region)
@@ -385,13 +409,20 @@ class Block:
     """None: every component."""
     region: str | None = None
     """A freeze: this region of OMEGA alone; None: every region."""
+    mainframe: str | None = None
+    """A freeze: this mainframe alone, which is left out while all else goes on."""
 
     def stands(self, now: datetime) -> bool:
         return self.until is None or now < self.until
 
     @property
     def where(self) -> str:
-        """`main on OMEGA eu`, `everything`."""
+        """`main on OMEGA eu`, `everything`, `mainframe m1 of OMEGA eu`, `main on mainframe m1`."""
+        if self.mainframe:
+            what = (
+                f"{self.component} on mainframe {self.mainframe}" if self.component else f"mainframe {self.mainframe}"
+            )
+            return f"{what} of OMEGA {self.region}" if self.region else what
         what = self.component or "everything"
         return f"{what} on OMEGA {self.region}" if self.region else what
 

@@ -35,6 +35,7 @@ from core.facts import (
     Facts,
     FleetRow,
     FleetSeen,
+    FreezeOver,
     HealthSeen,
     HeldWithAll,
     LaneFree,
@@ -42,13 +43,15 @@ from core.facts import (
     SlotGone,
     SlotHealthy,
     StepFailed,
+    Superseded,
     VotesStale,
 )
 from core.phases.approve import lane_is_free, stale_votes
 from core.phases.deploy import is_switched, out_of_step
 from core.phases.rollback import is_restored
 from core.phases.start import missed
-from core.policy import Policy, barriers
+from core.phases.thaw import AT_REST, is_newest
+from core.policy import Policy, barriers, free_again, frozen_until
 from core.release.wire import (
     CheckWanted,
     ComponentState,
@@ -68,11 +71,15 @@ POLL_SLOW = 15.0
 def has_work(d: Deployment, now: datetime, policy: Policy) -> bool:
     """Whether the reconciler has anything to do for `d` without a person's command, now or when a deadline passes."""
     asking = d.stage is Stage.AWAITING_APPROVAL and (bool(d.votes) or due(d, policy) is not None)
-    return d.stage in MOVING or asking or has_duty(d) or watched(d, now) or owes(d)
+    return d.stage in MOVING or asking or has_duty(d) or watched(d, now) or owes(d) or bool(d.left_out)
 
 
 def has_duty(d: Deployment) -> bool:
-    """What outlives the stage: a statement to sign, a slot on Public to withdraw, a baseline to bring up to date."""
+    """What outlives the stage: a statement to sign, a slot to withdraw, a baseline or mainframes to bring up."""
+    return _has_chore(d) or (d.stage in AT_REST and bool(d.letting_in))
+
+
+def _has_chore(d: Deployment) -> bool:
     place = d.placement(PUBLIC)
     leftover = place is not None and place.desired == "withdrawn" and place.observed != "withdrawn"
     return d.stage in (*ENDED, Stage.ROLLBACK_FAILED) and (leftover or d.baseline_due or d.unattested is not None)
@@ -103,7 +110,7 @@ def next_step(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
         case Stage.DEPLOYING:
             return _deploying(d, seen, poll)
         case Stage.DISTRIBUTING:
-            return _distributing(d, seen, dict.fromkeys(d.regions, (d_release(d), None)), poll)
+            return _distributing(d, seen, _given(d), poll)
         case Stage.ROLLING_BACK:
             return _rolling_back(d, seen, poll)
         case _:
@@ -288,6 +295,9 @@ def _switch(d: Deployment, place: str, region: str, release: Release, seen: Obse
     if runs is None or runs.generation < release.generation:
         if d.hold is not None:
             return Wait(None, "paused")
+        names = _left_out_in(d, region)
+        if names and d.stage not in _BACK and not seen.states[place].leaves_out:
+            return _cannot_leave_out(d, region, names)
         if release.digest is not None and (place, release.digest) not in seen.uploaded:
             return Upload(place, release.digest)
         return Desire(place, release)
@@ -321,22 +331,98 @@ Given = tuple[Release, Release | None]
 
 
 def _distributing(d: Deployment, seen: Observed, given: Mapping[str, Given], poll: float) -> Step:
-    """Each region's distribution as it should be; then what its mainframes have come to. None waits for another."""
+    """Each region's distribution as it should be; then what its mainframes have come to. None waits for another.
+
+    Where nobody is waited for any more that is the end of it, also if all of it was seen before, while it was held.
+    """
     away: Wait | None = None
     for region, (release, otherwise) in given.items():
         place = omega(region)
         if place in seen.away:
             away = Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
         elif place not in seen.distributions:
-            if otherwise and otherwise.digest and (place, otherwise.digest) not in seen.uploaded:
-                return Upload(place, otherwise.digest)
-            return Distribute(place, release, d.hold is not None, d.order, otherwise)
-    for region in given:
-        told = seen.distributions.get(omega(region))
-        fleet = fleet_of(region, told) if told else None
-        if fleet and _is_news(fleet, d) and fleet not in seen.fruitless:
+            return _distribute(d, region, release, otherwise, seen)
+    fleets = [fleet_of(region, seen.distributions[omega(region)]) for region in given if omega(region) not in seen.away]
+    over = d.hold is None and not away and not any(_is_waiting(fleet) for fleet in fleets)
+    for fleet in fleets:
+        if (over or _is_news(fleet, d)) and fleet not in seen.fruitless:
             return fleet
     return away or Wait(poll)
+
+
+def _distribute(d: Deployment, region: str, release: Release, otherwise: Release | None, seen: Observed) -> Step:
+    """What one region's mainframes are to run, without those that are left out."""
+    place = omega(region)
+    if otherwise and otherwise.digest and (place, otherwise.digest) not in seen.uploaded:
+        return Upload(place, otherwise.digest)
+    names = _left_out_in(d, region)
+    if names is not None:
+        if place not in seen.states:
+            return Look(place)
+        if not seen.states[place].leaves_out:
+            if names and d.stage not in _BACK:
+                failed = _cannot_leave_out(d, region, names)
+                return Wait(POLL_SLOW, failed.why) if d.stage in AT_REST else failed
+            names = None
+    return Distribute(place, release, d.hold is not None, d.order, otherwise, names)
+
+
+_BACK = (Stage.ROLLING_BACK, Stage.ROLLED_BACK)
+"""Nothing blocks a rollback: where OMEGA cannot leave anybody out, it reaches those too that are frozen."""
+
+
+def _left_out_in(d: Deployment, region: str) -> tuple[str, ...] | None:
+    """The names of those that get nothing there; None where nobody was ever left out of this generation."""
+    names = tuple(one.name for one in d.left_out if one.region == region)
+    return names if names or any(at == region for at, _ in d.letting_in) else None
+
+
+def _cannot_leave_out(d: Deployment, region: str, names: tuple[str, ...]) -> StepFailed:
+    """An agent that does not know of frozen mainframes would give them the release like all others."""
+    why = (
+        f"OMEGA {region} has an older agent, which cannot leave frozen mainframes out ({', '.join(names)}), so nothing "
+        f"goes there; `deploy retry {d.name}` once that agent is updated, or the freeze lifted"
+    )
+    return StepFailed(why, region)
+
+
+def _let_in(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step | None:
+    """Mainframes whose freeze has ended, brought to what their peers run; None where none is left out."""
+    if d.stage not in AT_REST or not (d.left_out or d.letting_in):
+        return None
+    if not is_newest(d, facts):
+        return Superseded() if d.letting_in else None
+    if free_again(d, facts):
+        return FreezeOver()
+    if d.letting_in:
+        return _bring_up(d, seen, poll)
+    end = frozen_until(d, facts)
+    return Wait((end - facts.now).total_seconds() if end else None, "mainframes are frozen")
+
+
+def _bring_up(d: Deployment, seen: Observed, poll: float) -> Step:
+    away: Wait | None = None
+    for region, (release, otherwise) in _given(d).items():
+        place, names = omega(region), {name for at, name in d.letting_in if at == region}
+        if not names:
+            continue
+        if place in seen.away:
+            away = Wait(poll, f"OMEGA {region} does not answer: {seen.away[place]}")
+            continue
+        if place not in seen.distributions:
+            return _distribute(d, region, release, otherwise, seen)
+        told = fleet_of(region, seen.distributions[place])
+        fleet = FleetSeen(region, told.generation, tuple(row for row in told.rows if row.name in names))
+        if fleet not in seen.fruitless:
+            return fleet
+    return away or Wait(poll)
+
+
+def _given(d: Deployment) -> dict[str, Given]:
+    """What its mainframes get by it, in each region."""
+    if d.stage in _BACK:
+        return {region: (restored_release(d, ref), restored_for_others(d, ref)) for region, ref in d.restore}
+    return dict.fromkeys(d.regions, (d_release(d), None))
 
 
 def fleet_of(region: str, state: DistributionState) -> FleetSeen:
@@ -349,14 +435,17 @@ def _is_news(fleet: FleetSeen, d: Deployment) -> bool:
     place = d.placement(omega(fleet.region))
     known = {m.name: (m.status, m.error) for m in d.mainframes if m.region == fleet.region}
     new = {row.name: (row.status, row.error) for row in fleet.rows}
-    waiting = any(status == "waiting" for status, _ in new.values())
-    return place is None or place.distributing != fleet.generation or known != new or waiting
+    return place is None or place.distributing != fleet.generation or known != new or _is_waiting(fleet)
+
+
+def _is_waiting(fleet: FleetSeen) -> bool:
+    return any(row.status == "waiting" for row in fleet.rows)
 
 
 def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:
     if not d.restore:
         return _withdraw(d, seen, poll)
-    given = {region: (restored_release(d, ref), restored_for_others(d, ref)) for region, ref in d.restore}
+    given = _given(d)
     waiting: Wait | None = None
     for region, (release, _) in given.items():
         if is_restored(d, region):
@@ -398,15 +487,21 @@ def _withdraw(d: Deployment, seen: Observed, poll: float) -> Step:
 
 
 def _duties(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
-    if has_duty(d):
+    if _has_chore(d):
         if d.unattested is not None:
             return seen.statement or Attest(d.unattested)
         if d.baseline_due:
             return _baseline(d, seen, facts.lane, poll) or BaselineRuns()
         return _withdraw(d, seen, POLL_SLOW)
-    if watched(d, facts.now):
-        return _watch(d, seen)
-    return Wait(None)
+    step = _let_in(d, seen, facts, poll) or Wait(None)
+    if not watched(d, facts.now) or not isinstance(step, Wait):
+        return step
+    watch = _watch(d, seen)
+    return _sooner(watch, step) if isinstance(watch, Wait) else watch
+
+
+def _sooner(one: Wait, other: Wait) -> Wait:
+    return other if one.seconds is None or (other.seconds is not None and other.seconds < one.seconds) else one
 
 
 def _watch(d: Deployment, seen: Observed) -> Step:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from core.release.text import clean, visible
 
-__all__ = ["clean", "looks_secret", "nearest", "visible"]
+__all__ = ["clean", "likest", "looks_secret", "nearest", "visible"]
 
 
 def nearest(word: str, choices: Iterable[str], *, least: float = 0.5) -> str | None:
@@ -20,6 +20,16 @@ def nearest(word: str, choices: Iterable[str], *, least: float = 0.5) -> str | N
         word, list(choices), scorer=OSA.normalized_similarity, processor=str.lower, score_cutoff=least
     )
     return found[0] if found else None
+
+
+def likest(word: str, choices: Iterable[str], most: int) -> list[str]:
+    """The choices most like `word`, the likest first, however little that is."""
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    known = list(dict.fromkeys(choices))
+    found = process.extract(word, known, scorer=OSA.normalized_similarity, processor=str.lower, limit=most)
+    return [one for one, _, _ in found]
 
 
 @dataclass(frozen=True, slots=True)

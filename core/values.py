@@ -42,7 +42,7 @@ def read(argument: Argument, text: str) -> Value:
             return text
         case "id" | "update":
             return _id(argument, text)
-        case "name" | "component" | "region":
+        case "name" | "component" | "region" | "mainframe":
             return _name(argument, text)
         case "url":
             return _url(text)

@@ -17,6 +17,7 @@ from core.facts import (
     Elapsed,
     Facts,
     FleetSeen,
+    FreezeOver,
     HealthSeen,
     HeldWithAll,
     LaneFree,
@@ -28,10 +29,11 @@ from core.facts import (
     SlotHealthy,
     StatementSigned,
     StepFailed,
+    Superseded,
     Verdict,
     VotesStale,
 )
-from core.phases import approve, blocks, configure, deploy, emergency, push, remind, rollback, start, verify
+from core.phases import approve, blocks, configure, deploy, emergency, push, remind, rollback, start, thaw, verify
 from core.phases.common import stale_click
 from core.policy import EVERY, Policy, Scope, may, names, production, roles_in, who_may
 from core.policy.roles import ANYWHERE
@@ -219,11 +221,11 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
                 or rollback.failed(outcome, d)
             )
         case FleetSeen():
-            return (
-                rollback.fleet_seen(outcome, d, facts)
-                if d.stage is Stage.ROLLING_BACK
-                else deploy.fleet_seen(outcome, d, facts)
-            )
+            return _fleet_seen(outcome, d, facts)
+        case FreezeOver():
+            return thaw.freeze_over(d, facts)
+        case Superseded():
+            return thaw.superseded(d, facts)
         case SlotGone():
             return rollback.slot_gone(d)
         case BaselineRuns():
@@ -236,6 +238,16 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return elapsed(d, facts)
         case _:
             assert_never(outcome)
+
+
+def _fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
+    match d.stage:
+        case Stage.ROLLING_BACK:
+            return rollback.fleet_seen(outcome, d, facts)
+        case Stage.COMPLETED | Stage.ROLLED_BACK:
+            return thaw.fleet_seen(outcome, d, facts)
+        case _:
+            return deploy.fleet_seen(outcome, d, facts)
 
 
 def verify_failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:

@@ -37,6 +37,8 @@ class Then:
     production: dict[str, str] = field(default_factory=dict)
     """Component to id."""
     slots: tuple[str, ...] = ()
+    frozen: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Mainframe to what it serves instead, component to id."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def examples(servers: Servers) -> Sequence[tuple[str, Sequence[Step]]]:
         ("Example 2: Feature Update with Rollback", _feature_with_rollback()),
         ("Example 3: Multiple Parallel Deployments", _in_parallel()),
         ("And a rollback of a completed deployment", _rollback()),
+        ("And a mainframe that is frozen", _frozen()),
     )
 
 
@@ -103,7 +106,22 @@ def _in_parallel() -> Sequence[Step]:
 
 def _rollback() -> Sequence[Step]:
     before = {"web": "feature-2024-q1-fixed", "api": "hotfix-001"}
-    return (Step("bo", "deploy rollback feature-update", Then(Stage.ROLLED_BACK, before, ("docs-update",))),)
+    freeze = "deploy freeze 'Trade fair' --mainframe m1"
+    return (
+        Step("eve", freeze, Then(None, {**before, "web": "feature-update"}, ("docs-update",))),
+        Step("bo", "deploy rollback feature-update", Then(Stage.ROLLED_BACK, before, ("docs-update",))),
+    )
+
+
+def _frozen() -> Sequence[Step]:
+    """The rollback has reached it. What goes forward does not, until its freeze is lifted."""
+    docs, before = "docs-update", {"web": "feature-2024-q1-fixed", "api": "hotfix-001"}
+    after = {**before, "docs": docs}
+    return (
+        Step("alice", f"deploy verify {docs}", Then(Stage.AWAITING_APPROVAL, before, (docs,))),
+        Step("bo", f"deploy approve {docs}", Then(Stage.COMPLETED, after, frozen={"m1": before})),
+        Step("eve", "deploy unfreeze --mainframe m1", Then(None, after)),
+    )
 
 
 # -- playing and checking ----------------------------------------------------------------------------------------------
@@ -126,7 +144,9 @@ async def _checked(now: Session, http: httpx.AsyncClient, step: Step) -> Sequenc
         raise StoryBroken(f"after `{step.line}`: {'; '.join(wrong)}")
     runs = ", ".join(f"{component} {id_}" for component, id_ in step.then.production.items()) or "nothing"
     slots = f"; in slots on Public: {', '.join(step.then.slots)}" if step.then.slots else ""
-    return (f"  checked over HTTP: Public, OMEGA and {', '.join(LICENSED)} serve {runs}, m6 nothing{slots}",)
+    others = ", ".join(name for name in LICENSED if name not in step.then.frozen)
+    frozen = "".join(f", {name} what it served before" for name in step.then.frozen)
+    return (f"  checked over HTTP: Public, OMEGA and {others} serve {runs}, m6 nothing{frozen}{slots}",)
 
 
 async def _stage(now: Session, step: Step) -> Sequence[str]:
@@ -142,7 +162,7 @@ async def _production(now: Session, http: httpx.AsyncClient, then: Then) -> Sequ
     """Public's front door shows what production runs, to compare with."""
     wrong = []
     for name, front in now.servers.fronts.items():
-        expected = {} if name in UNLICENSED else then.production
+        expected = {} if name in UNLICENSED else then.frozen.get(name, then.production)
         found = await served(http, front)
         if found != expected:
             wrong.append(f"{name} serves {found or 'nothing'}, not {expected or 'nothing'}")

@@ -23,7 +23,7 @@ _DESCRIPTION = 100
 _CHOICE = 100
 _LONGEST = 6000
 _SUBCOMMAND, _GROUP, _STRING, _INTEGER = 1, 2, 3, 4
-_COMPLETED = ("id", "update", "component", "region", "command", "stage", "duration", "time")
+_COMPLETED = ("id", "update", "component", "region", "mainframe", "command", "stage", "duration", "time")
 """Kinds of arguments that Discord asks for while they are typed."""
 FORMS = {"push": ("id", "description"), "reject": ("reason",)}
 """Commands that ask in a form for what is missing: so Discord does not insist on it."""

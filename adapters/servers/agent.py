@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from adapters.servers.failures import Declined, Garbled
 from adapters.servers.link import Link
-from adapters.servers.statements import release_statement
+from adapters.servers.statements import left_out_statement, release_statement
 from adapters.servers.texts import tidied
 from adapters.servers.upload import upload
 from core.ports import ArtifactProblem, ArtifactStore, Progress, ServerFault
@@ -110,10 +110,18 @@ class HttpAgent:
         return report
 
     async def distribute(
-        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+        self,
+        release: Release,
+        *,
+        hold: bool,
+        order: int,
+        otherwise: Release | None = None,
+        left_out: Sequence[str] | None = None,
     ) -> DistributionState:
         others = self.statement(otherwise) if otherwise else None
         wanted = DistributionWanted(release=self.statement(release), otherwise=others, hold=hold, order=order)
+        if left_out is not None:
+            wanted = wanted.model_copy(update={"left_out": self._left_out(release, order, left_out)})
         state = await self._link.ask("PUT", _path("distributions", release.component), DistributionState, wanted)
         self._is_about((state.component, state.generation), (release.component, release.generation))
         return state
@@ -130,6 +138,9 @@ class HttpAgent:
 
     async def mainframes(self) -> Sequence[Registered]:
         return (await self._link.ask("GET", "/v1/mainframes", Mainframes)).mainframes
+
+    def _left_out(self, release: Release, order: int, names: Sequence[str]) -> dict[str, Any]:
+        return left_out_statement(self._signer, release, order, names, self._older())
 
     def statement(self, release: Release) -> dict[str, Any]:
         return release_statement(self._signer, release, self._older())

@@ -59,9 +59,12 @@ class Link:
     async def ask(
         self, method: str, path: str, answer: type[Model], body: BaseModel | None = None, *, anyone: bool = False
     ) -> Model:
-        """Send `body` as JSON; the answer as an `answer`, its texts made safe to show. Raises ServerFault."""
+        """Send `body` as JSON; the answer as an `answer`, its texts made safe to show. Raises ServerFault.
+
+        What is not set in `body` is not sent: an agent of an earlier version refuses fields that it does not know.
+        """
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        content = body.model_dump_json().encode() if body is not None else None
+        content = body.model_dump_json(exclude_unset=True).encode() if body is not None else None
         sent = self.request(method, path, headers, content, anyone=anyone)
         async with self.exchange(sent, self.patience.answer) as response:
             data = await self._read(response, MAX_ANSWER)

@@ -58,6 +58,8 @@ class MemoryAgent:
         self._key = CryptoSigner.generate_ed25519()
         self._is_down = False
         self._is_slow = False
+        self.leaves_out = role == "omega"
+        """False: an agent of an earlier version."""
         self._cuts: list[tuple[str, When]] = []
 
     # -- what tests say -------------------------------------------------------------------------------------------
@@ -128,10 +130,21 @@ class MemoryAgent:
         return self._call("report", lambda: self._public().runs.get(slot, run))
 
     async def distribute(
-        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+        self,
+        release: Release,
+        *,
+        hold: bool,
+        order: int,
+        otherwise: Release | None = None,
+        left_out: Sequence[str] | None = None,
     ) -> DistributionState:
         fleet = self._omega().fleet
-        return self._call("distribute", lambda: fleet.distribute(release, hold=hold, order=order, otherwise=otherwise))
+        if left_out is not None and not self.leaves_out:
+            self.host.refuse("left_out: Extra inputs are not permitted")
+        return self._call(
+            "distribute",
+            lambda: fleet.distribute(release, hold=hold, order=order, otherwise=otherwise, left_out=left_out),
+        )
 
     async def distribution(self, component: str) -> DistributionState | None:
         return self._call("distribution", lambda: self._omega().fleet.distribution(component))
@@ -182,6 +195,7 @@ class MemoryAgent:
             components=self.host.components,
             slots=self.host.slots,
             free_bytes=self.free_bytes,
+            leaves_out=self.leaves_out,
         )
 
     def _public(self) -> MemoryPublic:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -144,9 +144,14 @@ class _Distribution:
     hold: bool
     order: int
     otherwise: Release | None = None
+    left_out: frozenset[str] | None = None
+    """None: nobody, and nobody ever was."""
 
     def for_tier(self, tier: str) -> Release | None:
         return self.release if self.release.level != SERVER_OWNER or tier == SERVER_OWNER else self.otherwise
+
+    def leaves_out(self, name: str) -> bool:
+        return name in (self.left_out or ())
 
 
 class MemoryFleet:
@@ -163,7 +168,13 @@ class MemoryFleet:
         """Per component, oldest first: one that reaches fewer tiers leaves the others with what came before."""
 
     def distribute(
-        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+        self,
+        release: Release,
+        *,
+        hold: bool,
+        order: int,
+        otherwise: Release | None = None,
+        left_out: Sequence[str] | None = None,
     ) -> DistributionState:
         if release.purpose != "desired":
             self._host.refuse(f"the statement is for {release.purpose}, and only a desired release is distributed")
@@ -172,12 +183,13 @@ class MemoryFleet:
                 self._host.refuse(f"the artifact {digest[:12]} is not complete on this OMEGA; upload it first")
         given = self._given.setdefault(release.component, [])
         current = given[-1] if given else None
-        offered = _Distribution(release, hold, order, otherwise)
+        named = None if left_out is None else frozenset(left_out)
+        offered = _Distribution(release, hold, order, otherwise, named)
         if current is None or release.generation > current.release.generation:
             given.append(offered)
             self._host.took_hold("distribute", release.component, release.generation)
         elif self._changes_hold(current, offered):
-            given[-1] = replace(current, hold=hold, order=order)
+            given[-1] = replace(current, hold=hold, order=order, left_out=named)
             self._host.took_hold("hold", release.component, release.generation, order)
         return self._state(given[-1])
 
@@ -217,6 +229,8 @@ class MemoryFleet:
 
     def _grant(self, one: MemoryMainframe, component: str, now: datetime) -> None:
         reaching = [given for given in self._given[component] if given.for_tier(one.tier)]
+        if self._given[component] and self._given[component][-1].leaves_out(one.name):
+            return
         if not reaching or reaching[-1].hold or not one.licensed(now):
             return
         release, installed = reaching[-1].for_tier(one.tier), one.installed(component)
@@ -233,9 +247,12 @@ class MemoryFleet:
             self._host.refuse(
                 f"generation {generation} of {component} was already given to {current.release.deployment}"
             )
+        if current.left_out is not None and offered.left_out is None:
+            self._host.refuse(f"mainframes are left out of generation {generation} of {component}; say who still is")
         if offered.order > current.order:
             return True
-        if (offered.order, offered.hold) != (current.order, current.hold):
+        same = (offered.order, offered.hold, offered.left_out or frozenset())
+        if same != (current.order, current.hold, current.left_out or frozenset()):
             self._host.refuse(f"the hold of {component} was last changed by order {current.order}; send one above it")
         return False
 
@@ -276,6 +293,8 @@ class MemoryFleet:
             return "unlicensed", None
         if distribution.for_tier(one.tier) is None:
             return "not_included", None
+        if distribution.leaves_out(one.name):
+            return "frozen", None
         generation = distribution.release.generation
         current = installed if installed and installed.granted.generation == generation else None
         if current is not None and current.receipt is not None and current.status != "failed":

@@ -29,9 +29,10 @@ def host_endpoints(host: Host, about: Callable[[], wire.About]) -> tuple[Endpoin
         return about()
 
     async def state(call: Call) -> wire.State:
+        me = about()
         return wire.State(
-            about=about(), url=host.url, components=host.components(), slots=host.slots(),
-            free_bytes=host.free_bytes(), bot_keys=host.bot_keys,
+            about=me, url=host.url, components=host.components(), slots=host.slots(),
+            free_bytes=host.free_bytes(), bot_keys=host.bot_keys, leaves_out=me.role == "omega",
         )  # fmt: skip
 
     return (

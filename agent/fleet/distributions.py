@@ -30,6 +30,14 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class SignedLeftOut:
+    """Mainframes that are left out, and the envelope in which the bot signed them."""
+
+    names: frozenset[str]
+    envelope: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Distribution:
     """One generation of a component on its way to the mainframes. `order` counts the changes of `hold`."""
 
@@ -39,6 +47,8 @@ class Distribution:
     order: int
     otherwise: Signed | None = None
     """For tiers that the release's level does not reach; None: they keep what they have."""
+    left_out: SignedLeftOut | None = None
+    """The frozen mainframes, which keep what they have as long as this is the newest; None where nobody ever was."""
 
     @property
     def generation(self) -> int:
@@ -53,6 +63,9 @@ class Distribution:
         if self.release.level != SERVER_OWNER or tier == SERVER_OWNER:
             return Signed(self.release, self.envelope)
         return self.otherwise
+
+    def leaves_out(self, name: str) -> bool:
+        return self.left_out is not None and name in self.left_out.names
 
 
 @dataclass(frozen=True)
@@ -124,15 +137,27 @@ def judge(current: Distribution | None, offered: Distribution) -> Distribution |
 
 
 def _judge_hold(current: Distribution, offered: Distribution) -> Distribution | None:
+    """A change of hold, or of who is left out. Whom the bot has signed to leave out, only the bot lets in again."""
+    component = current.release.component
+    if current.left_out is not None and offered.left_out is None:
+        raise Refused(
+            "refused",
+            f"mainframes are left out of generation {current.generation} of {component}; "
+            "each change of it needs a signed statement of who still is",
+        )
     if offered.order > current.order:
-        return replace(current, hold=offered.hold, order=offered.order)
-    if offered.order == current.order and offered.hold == current.hold:
+        return replace(current, hold=offered.hold, order=offered.order, left_out=offered.left_out)
+    if offered.order == current.order and offered.hold == current.hold and _names(offered) == _names(current):
         return None
     raise Refused(
         "conflict",
-        f"the hold of {current.release.component} was last changed by order {current.order}; "
+        f"the hold of {component} and who is left out were last changed by order {current.order}; "
         f"send an order above it, not {offered.order}",
     )
+
+
+def _names(distribution: Distribution) -> frozenset[str]:
+    return distribution.left_out.names if distribution.left_out else frozenset()
 
 
 def _same_statements(one: Distribution, other: Distribution) -> bool:
@@ -145,7 +170,11 @@ def _undated(one: Distribution) -> list[dict[str, Any]]:
 
 
 def due(ledger: Ledger, mainframe: Registration, now: datetime) -> tuple[Distribution, ...]:
-    """What is to be given to `mainframe` and has not been: nothing to the unlicensed, nothing that is on hold."""
+    """What is to be given to `mainframe` and has not been: nothing to the unlicensed, nothing that is on hold.
+
+    Whom the newest distribution leaves out gets nothing of the component, also not what came before it; whom it does
+    not leave out gets what its tier should have, whatever passed it by in the meantime.
+    """
     if not mainframe.licence.valid(now):
         return ()
     found = (_due_of(ledger, component, mainframe) for component in ledger.components())
@@ -153,6 +182,9 @@ def due(ledger: Ledger, mainframe: Registration, now: datetime) -> tuple[Distrib
 
 
 def _due_of(ledger: Ledger, component: str, mainframe: Registration) -> Distribution | None:
+    newest = ledger.newest(component)
+    if newest is None or newest.leaves_out(mainframe.name):
+        return None
     target = ledger.newest(component, mainframe.licence.tier)
     if target is None or target.hold:
         return None
@@ -229,11 +261,16 @@ def _mainframe_state(
 def _status(
     distribution: Distribution, mainframe: Registration, now: datetime, patience: Patience
 ) -> tuple[MainframeStatus, str | None]:
-    """The status, and the sentence that goes with it. A receipt alone makes healthy; a later failure unmakes it."""
+    """The status, and the sentence that goes with it. A receipt alone makes healthy; a later failure unmakes it.
+
+    Who would get nothing anyway is not called frozen: the end of the freeze would change nothing for it.
+    """
     if not mainframe.licence.valid(now):
         return "unlicensed", None
     if distribution.for_tier(mainframe.licence.tier) is None:
         return "not_included", None
+    if distribution.leaves_out(mainframe.name):
+        return "frozen", None
     failure = _failure(distribution, mainframe.reports.get(distribution.release.component))
     if _receipt(distribution, mainframe) and failure is None:
         return "healthy", None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from agent.fleet.distributions import (
     Ledger,
     Patience,
     Signed,
+    SignedLeftOut,
     check_receipt,
     due,
     judge,
     state_of,
 )
 from agent.fleet.doorbell import Doorbell
-from agent.fleet.ports import Now, StoredArtifacts
+from agent.fleet.ports import Now, StoredArtifacts, Trusted
 from agent.fleet.registry import Licence, Registration, Registry
 from agent.fleet.rows import (
     distribution_of,
@@ -47,14 +48,13 @@ from core.release.wire import (
     Assignments,
     DistributionState,
     DistributionWanted,
+    LeftOut,
     Mainframes,
     Poll,
     Receipt,
     Release,
 )
 
-Trusted = Callable[[dict[str, Any]], Release]
-"""The release in an envelope that a trusted bot key signed. Raises `Refused("refused")`."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 MAX_REPORTS = 100
 """Components that one mainframe may report on."""
@@ -141,7 +141,10 @@ class Fleet:
                     self._require_artifacts(accepted)
                 await self._store.write(Change(upsert(DistributionRow), [distribution_row(accepted)]))
                 self._ledger.put(accepted)
-                log.info("distribution", **_logged(accepted.release), hold=accepted.hold, order=accepted.order)
+                log.info(
+                    "distribution", **_logged(accepted.release), hold=accepted.hold, order=accepted.order,
+                    left_out=sorted(accepted.left_out.names) if accepted.left_out else [],
+                )  # fmt: skip
                 self._wake()
                 await self._forget(component)
         return self.distribution(component)
@@ -228,10 +231,20 @@ class Fleet:
                 raise Refused(
                     "refused", "what the others are to run goes with a release of owner level, of the same generation"
                 )
-        return Distribution(release, wanted.release, wanted.hold, wanted.order, otherwise)
+        left_out = self._left_out(release, wanted)
+        return Distribution(release, wanted.release, wanted.hold, wanted.order, otherwise, left_out)
+
+    def _left_out(self, release: Release, wanted: DistributionWanted) -> SignedLeftOut | None:
+        if wanted.left_out is None:
+            return None
+        said = self._trusted(wanted.left_out, "left-out/v1", LeftOut)
+        asked = (release.component, release.generation, wanted.order)
+        if (said.component, said.generation, said.order) != asked:
+            raise Refused("refused", "who is left out was signed for another component, generation or order than this")
+        return SignedLeftOut(frozenset(said.mainframes), wanted.left_out)
 
     def _meant_for(self, component: str, envelope: dict[str, Any]) -> Release:
-        release = self._trusted(envelope)
+        release = self._trusted(envelope, "release/v1", Release)
         if release.purpose != "desired":
             raise Refused(
                 "refused", f"the statement is for {release.purpose}, and only a desired release is distributed"

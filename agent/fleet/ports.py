@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 from core.release.wire import ComponentState, Release
 
+Said = TypeVar("Said", bound=BaseModel)
 Now = Callable[[], datetime]
 """The time, aware, in UTC."""
 
@@ -34,6 +37,12 @@ class Artifacts(StoredArtifacts, Protocol):
 
         Raises `Refused("wrong_digest")`, having discarded it, where the finished bytes hash to something else.
         """
+
+
+class Trusted(Protocol):
+    """What a trusted bot key signed in an envelope, of one predicate. Raises `Refused("refused")`."""
+
+    def __call__(self, envelope: dict[str, Any], name: str, model: type[Said]) -> Said: ...
 
 
 class Changes(Protocol):

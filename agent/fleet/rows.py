@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from agent.fleet.distributions import Distribution, Ledger, Signed
+from agent.fleet.distributions import Distribution, Ledger, Signed, SignedLeftOut
 from agent.fleet.registry import CountedReceipt, Grant, Registration, Registry
 from agent.fleet.store import Change, Contents, RegistryError
 from agent.fleet.tables import DistributionRow, ReceiptRow, table
@@ -23,6 +23,7 @@ def distribution_of(row: DistributionRow) -> Distribution:
         hold=row.hold,
         order=row.order,
         otherwise=_otherwise(row),
+        left_out=_left_out(row),
     )
 
 
@@ -32,7 +33,15 @@ def _otherwise(row: DistributionRow) -> Signed | None:
     return Signed(Release.model_validate_json(row.otherwise), json.loads(row.otherwise_envelope))
 
 
+def _left_out(row: DistributionRow) -> SignedLeftOut | None:
+    if row.left_out is None:
+        return None
+    kept = json.loads(row.left_out)
+    return SignedLeftOut(frozenset(kept["names"]), kept["envelope"])
+
+
 def distribution_row(distribution: Distribution) -> dict[str, Any]:
+    left_out = distribution.left_out
     return {
         "component": distribution.release.component,
         "generation": distribution.generation,
@@ -42,6 +51,7 @@ def distribution_row(distribution: Distribution) -> dict[str, Any]:
         "order": distribution.order,
         "otherwise": distribution.otherwise and distribution.otherwise.release.model_dump_json(),
         "otherwise_envelope": distribution.otherwise and json.dumps(distribution.otherwise.envelope),
+        "left_out": left_out and json.dumps({"names": sorted(left_out.names), "envelope": left_out.envelope}),
     }
 
 

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from agent.fleet.distributions import Patience
 from agent.fleet.omega import Fleet
-from agent.fleet.ports import Now, StoredArtifacts
+from agent.fleet.ports import Now, Said, StoredArtifacts
 from agent.fleet.registry import Licence
 from agent.settings import AgentSettings, MainframeEntry
-from core.release.wire import EnvelopeJson, Release
+from core.release.wire import EnvelopeJson
 
 REGISTRY_NAME = "fleet.sqlite3"
 
@@ -21,7 +21,7 @@ class OmegaHost(Protocol):
     @property
     def artifacts(self) -> StoredArtifacts: ...
 
-    def trusted(self, envelope: EnvelopeJson) -> Release: ...
+    def trusted_as(self, envelope: EnvelopeJson, name: str, model: type[Said]) -> Said: ...
 
 
 async def open_fleet(settings: AgentSettings, host: OmegaHost, now: Now) -> Fleet:
@@ -31,7 +31,7 @@ async def open_fleet(settings: AgentSettings, host: OmegaHost, now: Now) -> Flee
         online_within=timedelta(seconds=settings.online_within),
         receipt_timeout=timedelta(seconds=settings.receipt_timeout),
     )
-    return await Fleet.open(settings.data / REGISTRY_NAME, licences, host.artifacts, host.trusted, now, patience)
+    return await Fleet.open(settings.data / REGISTRY_NAME, licences, host.artifacts, host.trusted_as, now, patience)
 
 
 def licence(entry: MainframeEntry) -> Licence:

@@ -22,7 +22,15 @@ from sqlalchemy import Connection, Engine, Executable, StaticPool, create_engine
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
-from agent.fleet.tables import SCHEMA_VERSION, DistributionRow, FleetTable, GrantRow, MainframeRow, ReceiptRow
+from agent.fleet.tables import (
+    SCHEMA_VERSION,
+    UPGRADES,
+    DistributionRow,
+    FleetTable,
+    GrantRow,
+    MainframeRow,
+    ReceiptRow,
+)
 
 _NO_ROOM = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 P = ParamSpec("P")
@@ -150,6 +158,10 @@ def _prepare(engine: Engine, path: Path) -> None:
     path.chmod(0o600)
     with engine.begin() as connection:
         found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        while found in UPGRADES:
+            for statement in UPGRADES[found]:
+                connection.exec_driver_sql(statement)
+            found += 1
         if found not in (0, SCHEMA_VERSION):
             raise RegistryError(
                 f"{path} has the schema version {found} and this agent knows {SCHEMA_VERSION}: "

@@ -12,8 +12,10 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 2
-"""Kept in the file's `user_version`: a file of another version is refused rather than guessed at."""
+SCHEMA_VERSION = 3
+"""Kept in the file's `user_version`: an older file is brought up to it, any other is refused."""
+UPGRADES = {2: ("ALTER TABLE distribution ADD COLUMN left_out VARCHAR",)}
+"""Version to what makes the next one of it; before 2 there was no release."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -65,6 +67,8 @@ class DistributionRow(FleetTable, table=True):
     otherwise: str | None = None
     """The release for tiers that the level does not reach, as JSON; its envelope beside it."""
     otherwise_envelope: str | None = None
+    left_out: str | None = None
+    """The frozen mainframes' names and the envelope that says so, as JSON."""
 
 
 class GrantRow(FleetTable, table=True):

@@ -80,6 +80,7 @@ def _words(says: Attestation) -> list[str]:
     for region in says.regions:
         counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in region.mainframes.items())
         lines.append(f"OMEGA {region.region}: {region.receipts} receipts" + (f" ({counts})" if counts else ""))
+        lines += [f"left out, frozen by {one.by}: {one.mainframe} (“{one.why}”)" for one in region.left_out]
     return [*lines, f"completed at {says.completed_at:%Y-%m-%d %H:%M:%S} UTC, generation {says.generation}"]
 
 

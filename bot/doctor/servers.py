@@ -80,6 +80,9 @@ def _of_state(
     yield from _identity(settings, server, about.public_key)
     yield from _trust(settings, server, state.bot_keys)
     yield _clock(server, about.now, asked, answered)
+    if about.role == "omega" and not state.leaves_out:
+        why = "its agent cannot leave frozen mainframes out, so nothing goes there while one is frozen"
+        yield warn(f"{server.name}: {why}.", "update its agent")
     if state.free_bytes < _LITTLE:
         yield warn(f"{server.name}: {state.free_bytes / _LITTLE:.1f} GiB are free there.", "make room on that host")
 

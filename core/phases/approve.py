@@ -37,6 +37,7 @@ from core.policy import (
     verdict_gate,
     vote_gates,
     votes_that_count,
+    would_leave_out,
 )
 from core.stages import Stage
 from core.state import Deployment, Start, Vote
@@ -264,7 +265,7 @@ def lane_is_free(d: Deployment, facts: Facts) -> bool:
 def lane_taken(d: Deployment, facts: Facts) -> LaneTaken:
     """The lane issues the generation under which production will change."""
     replaces = tuple((region, facts.lane.running(region)) for region in facts.regions)
-    return LaneTaken(facts.lane.generation + 1, facts.nonce, replaces)
+    return LaneTaken(facts.lane.generation + 1, facts.nonce, replaces, would_leave_out(d, facts))
 
 
 def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core import say, times
 from core.commands import Freeze, Lock, Pause, Resume, Unfreeze, Unlock
 from core.events import Blocked, Unblocked
 from core.facts import Decided, Facts, Refused, Verdict
-from core.policy import EVERY, Scope, admins, holds, lifting, names
+from core.policy import EVERY, Scope, admins, closed, holds, left_out_still, lifting, names
 from core.policy.roles import ADMIN
 from core.stages import TRANSITIONS, Act
 from core.state import Block
+from core.text import likest
 
 _HELD = frozenset(TRANSITIONS[Act.PAUSE])
+_NEAREST = 3
+"""Names that are told where a mainframe is not known."""
+Scoped = tuple[str | None, str | None, str | None]
+"""Component, region and mainframe of a block."""
 
 
 def lock(command: Lock, facts: Facts) -> Verdict:
@@ -40,8 +46,47 @@ def freeze(command: Freeze, facts: Facts) -> Verdict:
     if region is not None and region not in facts.regions:
         known = say.listed(facts.regions) if facts.regions else "none yet"
         return Refused("region", f"OMEGA has no region {region}; there are {known}. `deploy servers`")
-    event = Blocked(f"freeze:{facts.nonce}", "freeze", command.reason, until, command.component, region)
-    return Decided((event,), (f"Froze {_said(event, facts)}", *_waits(event, facts)))
+    unsure = _is_known(command.mainframe, region, facts) if command.mainframe else None
+    if isinstance(unsure, Refused):
+        return unsure
+    if command.mainframe and region is None and unsure is None:
+        region = _only_region(command.mainframe, facts)
+    event = Blocked(
+        f"freeze:{facts.nonce}", "freeze", command.reason, until, command.component, region, command.mainframe
+    )
+    follows = _goes_without(event, facts) if command.mainframe else _waits(event, facts)
+    return Decided((event,), (f"Froze {_said(event, facts)}", *((unsure,) if unsure else ()), *follows))
+
+
+def _is_known(name: str, region: str | None, facts: Facts) -> Refused | str | None:
+    """A refusal where no OMEGA knows the mainframe; a sentence where one that might could not be asked.
+
+    A freeze keeps something as it is, so it stands by name where that cannot be known now.
+    """
+    asked = [one for one in facts.registries if region in (None, one.region)]
+    if not asked:
+        return Refused("no_omega", "OMEGA Server not configured, so no mainframe is known. `deploy servers`")
+    names = [known for one in asked for known in one.names or ()]
+    if name in names:
+        return None
+    silent = [f"OMEGA {one.region}" for one in asked if one.names is None]
+    if silent:
+        return (
+            f"{say.listed(silent)} did not answer, so it is not known whether {name} is there; the freeze counts for "
+            "the mainframe of that name. `deploy mainframes` lists them"
+        )
+    where = f"OMEGA {region}" if region else "OMEGA"
+    likely = likest(name, names, _NEAREST)
+    there = f"; nearest: {say.listed(likely, 'or')}" if likely else ""
+    return Refused("mainframe", f"{where} knows no mainframe {name}{there}. `deploy mainframes` lists them")
+
+
+def _only_region(name: str, facts: Facts) -> str | None:
+    """The region whose OMEGA alone knows it, where there are several and all of them have told."""
+    if any(one.names is None for one in facts.registries):
+        return None
+    there = [one.region for one in facts.registries if name in (one.names or ())]
+    return there[0] if len(there) == 1 < len(facts.registries) else None
 
 
 def pause_all(command: Pause, facts: Facts) -> Verdict:
@@ -69,7 +114,7 @@ def resume_all(command: Resume, facts: Facts) -> Verdict:
 
 def unlock(command: Unlock, facts: Facts) -> Verdict:
     """By its holder; an admin breaks it, and says why."""
-    found = _one(_standing("lock", facts), command.component, None, facts)
+    found = _one(_standing("lock", facts), (command.component, None, None))
     if isinstance(found, Refused):
         return found
     mine = found.by == facts.me.id
@@ -91,12 +136,19 @@ def unlock(command: Unlock, facts: Facts) -> Verdict:
 
 def unfreeze(command: Unfreeze, facts: Facts) -> Verdict:
     region = command.region.lower() if command.region else None
-    found = _one(_standing("freeze", facts), command.component, region, facts)
+    found = _one(_standing("freeze", facts), (command.component, region, command.mainframe))
     if isinstance(found, Refused):
         return found
-    same = [one for one in _standing("freeze", facts) if (one.component, one.region) == (found.component, found.region)]
+    same = [one for one in _standing("freeze", facts) if _scope(one) == _scope(found)]
     events = tuple(Unblocked(one.id, "freeze", one.by, one.where, None) for one in same)
-    return Decided(events, (f"Unfroze {found.where}: “{'”, “'.join(one.why for one in same)}”",))
+    lifted = {one.id for one in same}
+    after = replace(facts, blocks=tuple(one for one in facts.blocks if one.id not in lifted))
+    says = f"Unfroze {found.where}: “{'”, “'.join(one.why for one in same)}”"
+    return Decided(events, (says, *_brought_up(found, after)))
+
+
+def _scope(block: Block) -> Scoped:
+    return block.component, block.region, block.mainframe
 
 
 # -- what is said and meant --------------------------------------------------------------------------------------------
@@ -119,12 +171,19 @@ def _standing(kind: str, facts: Facts) -> list[Block]:
     return [block for block in facts.blocks if block.kind == kind and block.stands(facts.now)]
 
 
-def _one(standing: Sequence[Block], component: str | None, region: str | None, facts: Facts) -> Block | Refused:
-    """The one that is meant: with exactly this scope, or the only one where none is said."""
-    exact = [one for one in standing if (one.component, one.region) == (component, region)]
+def _one(standing: Sequence[Block], scope: Scoped) -> Block | Refused:
+    """The one that is meant: with exactly this scope, or the only one where none is said, or of this mainframe."""
+    exact = [one for one in standing if _scope(one) == scope]
     if exact:
         return exact[0]
-    if len(standing) == 1 and component is None and region is None:
+    of_it = [
+        one
+        for one in standing
+        if scope[2] and all(said in (None, its) for said, its in zip(scope, _scope(one), strict=True))
+    ]
+    if len(set(map(_scope, of_it))) == 1:
+        return of_it[0]
+    if len(standing) == 1 and scope == (None, None, None):
         return standing[0]
     if not standing:
         return Refused("nothing", "There is nothing of that kind to lift. `deploy status` shows locks and freezes")
@@ -133,7 +192,10 @@ def _one(standing: Sequence[Block], component: str | None, region: str | None, f
 
 
 def _said(event: Blocked, facts: Facts) -> str:
-    what = Block(event.id, event.kind, facts.me.id, event.why, facts.now, event.until, event.component, event.region)
+    what = Block(
+        event.id, event.kind, facts.me.id, event.why, facts.now, event.until, event.component, event.region,
+        event.mainframe,
+    )  # fmt: skip
     end = f"until {_clock(event.until, facts)}" if event.until else "until it is lifted"
     return f"{what.where} {end}: “{event.why}”. Rollbacks go on. `{lifting(what)}` lifts it"
 
@@ -146,6 +208,34 @@ def _waits(event: Blocked, facts: Facts) -> tuple[str, ...]:
     waits = (f"Approved, and waits for it: {say.listed(held)}",) if held else ()
     goes = (f"On its way already, and goes on: {say.listed(begun)}. `deploy pause` holds it",) if begun else ()
     return (*waits, *goes)
+
+
+def _goes_without(event: Blocked, facts: Facts) -> tuple[str, ...]:
+    """A mainframe's freeze holds up nothing else; what is on its way to it already arrives, as with every freeze."""
+    concerned = [d for d in facts.unfinished if event.component in (None, d.component)]
+    begun = [d.name for d in concerned if d.stage in ("deploying", "distributing")]
+    keeps = f"{event.mainframe} keeps what it runs; everything else goes on without it"
+    goes = (
+        (f"On its way already, and goes on there too: {say.listed(begun)}. `deploy pause` holds it",) if begun else ()
+    )
+    return (keeps, *goes)
+
+
+def _brought_up(lifted: Block, facts: Facts) -> tuple[str, ...]:
+    """What mainframes get that were left out and are frozen no more; `facts` without the freeze."""
+    if not lifted.mainframe:
+        return ()
+    says = []
+    for d in (*facts.leaving_out, *facts.unfinished):
+        still = {one.key for one in left_out_still(d, facts)}
+        free = [one for one in d.left_out if one.name == lifted.mainframe and one.key not in still]
+        if free and d.ended:
+            waits = any(closed(d.component, one.region, facts) for one in free)
+            when = "once nothing else keeps production as it is" if waits else "now"
+            says.append(f"{lifted.mainframe} is brought to what its peers run of {d.component} {when}, by itself")
+        elif free:
+            says.append(f"{lifted.mainframe} is brought up by itself once {d.name} is through; it is {d.stage.words}")
+    return tuple(says) or (f"{lifted.mainframe} missed nothing; from now on it gets what its peers get",)
 
 
 def _clock(at: datetime | None, facts: Facts) -> str:

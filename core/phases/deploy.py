@@ -38,6 +38,7 @@ from core.facts import (
     Verdict,
 )
 from core.phases.common import does_not_fit, stale_click
+from core.policy import left_out_still
 from core.stages import Stage
 from core.state import Deployment, Mainframe, omega
 
@@ -58,7 +59,7 @@ def retry(command: Retry, d: Deployment, facts: Facts) -> Verdict:
         case Stage.FAILED, Stage.DEPLOYING | Stage.DISTRIBUTING as stage:
             if facts.lane.holder != d.key:
                 return Refused("lane", f"{d.name} no longer holds {d.component}'s lane. `deploy rollback {d.name}`")
-            event = Retried(stage, facts.lane.generation + 1, facts.nonce)
+            event = Retried(stage, facts.lane.generation + 1, facts.nonce, left_out_still(d, facts))
         case ((Stage.PLANNED | Stage.STAGING | Stage.DEPLOYING | Stage.DISTRIBUTING), _):
             return Decided((), (f"{d.name} is {d.stage.words} already",))
         case Stage.ROLLBACK_FAILED, _:

@@ -22,7 +22,7 @@ from core.facts import Decided, Facts, FleetSeen, Refused, RegionHealthy, StepFa
 from core.people import Person
 from core.phases.common import does_not_fit, stale_click
 from core.phases.deploy import failures, fleet_changes
-from core.policy import Scope, names, who_may
+from core.policy import Scope, names, not_undone, who_may
 from core.stages import BEFORE_OMEGA, Stage
 from core.state import PUBLIC, Asked, Deployment, ReleaseRef, omega
 
@@ -68,8 +68,12 @@ def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
         return Refused("not_current", f"{d.name} runs nowhere in production any more. `deploy history` shows what does")
     if d.manifest.irreversible and d.stage is not Stage.ROLLBACK_FAILED:
         return _irreversible(command, d, restore, facts)
-    event = RollbackStarted(command.reason, facts.lane.generation + 1, facts.nonce, restore)
-    return Decided((event,), (f"Rolling {d.name} back: {in_words(restore)}",))
+    return Decided((_started(command.reason, d, restore, facts),), (f"Rolling {d.name} back: {in_words(restore)}",))
+
+
+def _started(why: str | None, d: Deployment, restore: Restore, facts: Facts) -> RollbackStarted:
+    left_out = not_undone(d, tuple(region for region, _ in restore), facts)
+    return RollbackStarted(why, facts.lane.generation + 1, facts.nonce, restore, left_out)
 
 
 CANNOT_BE_UNDONE = "It is irreversible: the program goes back, and what it has changed in its data stays changed"
@@ -88,7 +92,7 @@ def _irreversible(command: Rollback, d: Deployment, restore: Restore, facts: Fac
             return Decided((), (f"You have asked to roll {d.name} back. {needs}", CANNOT_BE_UNDONE))
         asked = RollbackAsked(me.id, command.reason)
         return Decided((asked,), (f"Asked to roll {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, needs))
-    event = RollbackStarted(command.reason or first.why, facts.lane.generation + 1, facts.nonce, restore)
+    event = _started(command.reason or first.why, d, restore, facts)
     both = f"Agreed by {facts.name_of(first.person)} and {me.name}"
     return Decided((event,), (f"Rolling {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, both))
 

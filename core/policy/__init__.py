@@ -2,7 +2,8 @@
 
 from core.policy.calendar import Holiday, Window
 from core.policy.covers import Covers, ahead, counted, covers, queue, undone
-from core.policy.gates import Gate, barriers, earliest, gates, lifting, verdict_gate, vote_gates
+from core.policy.frozen import free_again, freezes, frozen_until, left_out_still, not_undone, would_leave_out
+from core.policy.gates import Gate, barriers, closed, earliest, gates, lifting, verdict_gate, vote_gates
 from core.policy.roles import ANYWHERE, EVERY, Scope, admins, holds, may, names, roles_in, who_may
 from core.policy.rules import CheckRule, Policy
 from core.policy.votes import (
@@ -36,19 +37,25 @@ __all__ = [
     "ahead",
     "approvers", "awaited",
     "barriers",
+    "closed",
     "counted",
     "countersigners",
     "covers",
     "earliest",
     "emergency_counts",
+    "free_again",
+    "freezes",
+    "frozen_until",
     "gates",
     "helpers",
     "holds",
+    "left_out_still",
     "lifting",
     "may",
     "may_declare",
     "may_vote",
     "names",
+    "not_undone",
     "production",
     "queue",
     "quorum",
@@ -58,4 +65,5 @@ __all__ = [
     "vote_gates",
     "votes_that_count",
     "who_may",
+    "would_leave_out",
 ]  # fmt: skip

@@ -65,7 +65,25 @@ def barriers(d: Deployment, facts: Facts) -> list[Gate]:
     if emergency_counts(d, facts):
         return [*found, *(_blocked(block, facts) for block in standing if block.kind == "pause")]
     found += [*(_blocked(block, facts) for block in standing), *_start(d, facts)]
-    for closure in facts.policy.closures(d.component, facts.now):
+    return [*found, *_closures(d.component, facts)]
+
+
+def closed(component: str, region: str, facts: Facts) -> list[Gate]:
+    """What keeps the component as it is now in one region, whichever release would go there."""
+    standing = (
+        block
+        for block in facts.blocks
+        if block.stands(facts.now)
+        and not block.mainframe
+        and block.component in (None, component)
+        and block.region in (None, region)
+    )
+    return [*(_blocked(block, facts) for block in standing), *_closures(component, facts)]
+
+
+def _closures(component: str, facts: Facts) -> list[Gate]:
+    found = []
+    for closure in facts.policy.closures(component, facts.now):
         needs = f"the holiday {closure.name} to end" if closure.kind == "holiday" else f"the window {closure.name}"
         found.append(Gate(closure.kind, needs, until=closure.until))
     return found
@@ -90,8 +108,10 @@ def _start(d: Deployment, facts: Facts) -> list[Gate]:
 
 
 def _concerns(block: Block, d: Deployment, facts: Facts) -> bool:
+    """A mainframe's freeze holds nothing up: what goes to the others goes without it."""
     return (
         block.stands(facts.now)
+        and not block.mainframe
         and block.component in (None, d.component)
         and (block.region is None or block.region in facts.regions)
     )
@@ -122,7 +142,9 @@ def lifting(block: Block) -> str:
         case "lock":
             return f"deploy unlock{component}"
         case "freeze":
-            return f"deploy unfreeze{component}{f' --region {block.region}' if block.region else ''}"
+            region = f" --region {block.region}" if block.region else ""
+            mainframe = f" --mainframe {block.mainframe}" if block.mainframe else ""
+            return f"deploy unfreeze{component}{region}{mainframe}"
         case "pause":
             return "deploy resume"
         case _:

@@ -54,9 +54,19 @@ class Agent(Protocol):
     async def report(self, slot: str, run: int) -> Report | None: ...
 
     async def distribute(
-        self, release: Release, *, hold: bool, order: int, otherwise: Release | None = None
+        self,
+        release: Release,
+        *,
+        hold: bool,
+        order: int,
+        otherwise: Release | None = None,
+        left_out: Sequence[str] | None = None,
     ) -> DistributionState:
-        """`otherwise` is for mainframes that the level of `release` does not reach; None: they keep what they have."""
+        """`otherwise` is for mainframes that the level of `release` does not reach; None: they keep what they have.
+
+        Those of `left_out` keep it too. Once it was given for a generation it is given with each call, be it empty.
+        `State.leaves_out` says whether the server knows it.
+        """
 
     async def distribution(self, component: str) -> DistributionState | None: ...
 

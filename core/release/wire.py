@@ -57,6 +57,16 @@ class Release(_Body):
         return self
 
 
+class LeftOut(_Body):
+    """Signed by the bot (predicate `left-out/v1`): mainframes that keep what they run of a component, whatever is
+    distributed at this generation and order. Those that it no longer names get what is due to them."""
+
+    component: Name
+    generation: Annotated[int, Field(ge=1)]
+    order: Annotated[int, Field(ge=0)]
+    mainframes: tuple[Name, ...]
+
+
 class Receipt(_Body):
     """Signed by a mainframe (predicate `receipt/v1`): it now runs exactly this, and is healthy."""
 
@@ -143,6 +153,8 @@ class State(_Body):
     free_bytes: int
     bot_keys: tuple[Digest, ...] = ()
     """The public keys of bots whose signed releases this host takes; empty also where an older agent does not say."""
+    leaves_out: bool = False
+    """Whether it can leave mainframes out of a distribution; False also where an older agent does not say."""
 
 
 # -- requests --------------------------------------------------------------------------------------------------------
@@ -231,9 +243,12 @@ class DistributionWanted(_Body):
     release of owner level takes the others back to theirs. None: they keep what they have."""
     hold: bool
     order: Annotated[int, Field(ge=0)]
+    left_out: EnvelopeJson | None = None
+    """The signed `LeftOut` of this generation and order; sent only where somebody is or was left out of it, for an
+    agent of an earlier version refuses the field. Once given, each change of the generation carries one."""
 
 
-MainframeStatus = Literal["healthy", "waiting", "failed", "asleep", "unlicensed", "not_included"]
+MainframeStatus = Literal["healthy", "waiting", "failed", "asleep", "unlicensed", "not_included", "frozen"]
 
 
 class MainframeState(_Body):
@@ -241,7 +256,7 @@ class MainframeState(_Body):
 
     healthy: its receipt for this generation was verified. waiting: online, no receipt yet. failed: it reported that
     the release did not become healthy. asleep: not seen within `online_within`. unlicensed: its licence is expired
-    or revoked. not_included: the update's level does not reach its tier.
+    or revoked. not_included: the update's level does not reach its tier. frozen: the bot's signed `LeftOut` names it.
     """
 
     name: Name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from core import say
 from core.cards import Card
@@ -17,7 +18,7 @@ from core.policy import Gate, countersigners, earliest, gates, lifting, may, nam
 from core.release.wire import Registered, State
 from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
-from core.views.deployment import TITLES
+from core.views.deployment import TITLES, would_be_frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def when(d: Deployment, facts: Facts, zone: str) -> Card:
     unmet, at = gates(d, facts), earliest(d, facts)
     by_people = [gate for gate in unmet if gate.until is None]
     lines = [_gate_words(gate, d, facts, zone) for gate in unmet]
+    lines += would_be_frozen(d, facts, zone)
     valid = d.verification.valid_until if d.verification else None
     if at is not None and valid is not None and facts.now < valid <= at:
         late = say.clock(valid, zone, facts.now)
@@ -226,7 +228,7 @@ def event_words(entry: Entry) -> str:
         case "Approved":
             return f"quorum reached{', queued behind ' + data['behind'] if data['behind'] else ''}"
         case "LaneTaken":
-            return f"took the lane, generation {data['generation']}"
+            return f"took the lane, generation {data['generation']}{_without(data)}"
         case "Packaged":
             return f"packaged, statement {say.digest(data['statement'])}"
         case "RegionSwitched":
@@ -238,12 +240,16 @@ def event_words(entry: Entry) -> str:
         case "MainframeChanged":
             error = f": {data['error']}" if data["error"] else ""
             return f"mainframe {data['name']} ({data['owner']}) {data['status'].replace('_', ' ')}{error}"
+        case "MainframesLetIn":
+            return f"frozen no more, brought to what their peers run: {_keys(data)}"
+        case "MainframesSettled":
+            return f"no longer on its way there: {_keys(data)}"
         case "Attested":
             return f"statement signed, sha256 {say.digest(data['statement'])}, key {data['key'][:12]}"
         case "Failed":
             return f"❌ failed in {data['failed_in'].replace('_', ' ')}: {data['why']}"
         case "RollbackStarted":
-            return "rollback" + (f": “{data['why']}”" if data["why"] else "")
+            return "rollback" + (f": “{data['why']}”" if data["why"] else "") + _without(data)
         case "RegionRestored":
             return f"OMEGA {data['region']} restored"
         case "Rejected":
@@ -260,6 +266,16 @@ def event_words(entry: Entry) -> str:
             return f"{data['outcome']} came too late, without effect"
         case kind:
             return _plain_words(kind)
+
+
+def _without(data: Mapping[str, Any]) -> str:
+    """Whom it leaves out; journals of earlier versions know of none."""
+    names = [one["name"] for one in data.get("left_out", ())]
+    return f"; without {say.listed(names)}, frozen" if names else ""
+
+
+def _keys(data: Mapping[str, Any]) -> str:
+    return say.listed([name for _, name in data["mainframes"]])
 
 
 def _plain_words(kind: str) -> str:
@@ -346,7 +362,19 @@ def _mainframe_line(region: str, row: Registered, known: Mapping[str, str], fact
         f"{report.component} {known.get(report.running, say.digest(report.running)) if report.running else 'offline'}"
         for report in row.reports
     )
-    return f"{row.name} ({row.owner}, {row.tier}, OMEGA {region}): {licence}; {online}; runs {runs or 'nothing yet'}"
+    frozen = "".join(f"; {words}" for words in _freezes(region, row.name, facts, zone))
+    runs = runs or "nothing yet"
+    return f"{row.name} ({row.owner}, {row.tier}, OMEGA {region}): {licence}; {online}; runs {runs}{frozen}"
+
+
+def _freezes(region: str, name: str, facts: Facts, zone: str) -> Iterator[str]:
+    """Why it gets nothing new: who froze it, until when, and how that is lifted."""
+    for block in facts.blocks:
+        if block.mainframe == name and block.region in (None, region) and block.stands(facts.now):
+            what = f" for {block.component}" if block.component else ""
+            end = f" until {say.clock(block.until, zone, facts.now)}" if block.until else ""
+            by = facts.name_of(block.by)
+            yield f"❄ frozen{what}{end}, by {by}: “{block.why}”, gets nothing new. `{lifting(block)}`"
 
 
 # -- the asker ---------------------------------------------------------------------------------------------------------

@@ -72,9 +72,13 @@ def _grounds(kind: str, data: Mapping[str, Any], facts: Facts, zone: str) -> Ite
             yield f"by {', '.join(_named(person, facts) for person in data['people'])}"
         case "LaneTaken":
             yield from (_replaced(region, ref) for region, ref in data["replaces"])
+            yield from _left_out(data, facts, zone)
         case "RollbackStarted":
             yield f"generation {data['generation']}"
             yield from (_returns(region, ref) for region, ref in data["restore"])
+            yield from _left_out(data, facts, zone)
+        case "Retried":
+            yield from _left_out(data, facts, zone)
         case "Packaged":
             yield f"statement for OMEGA, sha256 {data['statement']}"
         case "Attested":
@@ -100,6 +104,13 @@ def _replaced(region: str, ref: Mapping[str, Any] | None) -> str:
 def _returns(region: str, ref: Mapping[str, Any] | None) -> str:
     what = f"returns to {ref['id']}#{ref['attempt']}, sha256 {say.digest(ref['digest'])}" if ref else "goes offline"
     return f"OMEGA {region} {what}"
+
+
+def _left_out(data: Mapping[str, Any], facts: Facts, zone: str) -> Iterator[str]:
+    for one in data.get("left_out", ()):
+        end = f" until {_time(one['until'], zone)}" if one["until"] else ""
+        by = _named(one["by"], facts)
+        yield f"mainframe {one['name']} of OMEGA {one['region']} is left out: frozen{end} by {by}, “{one['why']}”"
 
 
 def _chain(entries: Sequence[Entry]) -> str:

@@ -12,9 +12,20 @@ from core.phases.approve import in_words, missing_groups
 from core.phases.common import gate_line
 from core.phases.push import estimate
 from core.phases.rollback import CANNOT_BE_UNDONE, seconders, standing_request
-from core.policy import barriers, countersigners, covers, gates, helpers, names, quorum, undone
+from core.policy import (
+    barriers,
+    countersigners,
+    covers,
+    gates,
+    helpers,
+    left_out_still,
+    names,
+    quorum,
+    undone,
+    would_leave_out,
+)
 from core.stages import MOVING, Act, Stage, legal
-from core.state import PUBLIC, Check, Deployment, Mainframe
+from core.state import PUBLIC, Check, Deployment, LeftOut, Mainframe
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ _TONES: dict[Stage, Tone] = {
     Stage.ROLLBACK_FAILED: "bad",
 }
 
+_NAMED = 5
+"""Mainframes of one kind that a card names."""
 _MARKS = {"passed": "✅", "failed": "❌", "timed_out": "❌", "skipped": "⏭", "not_applicable": "➖"}
 _PLURAL = {"skipped": "Skipped", "not_applicable": "Not applicable"}
 
@@ -108,7 +121,7 @@ def _body(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> 
         case Stage.DISTRIBUTING:
             return (*_distributing(d, zone, facts), *hold)
         case Stage.COMPLETED:
-            return _completed(d, facts)
+            return _completed(d, facts, zone)
         case Stage.REJECTED | Stage.CANCELLED:
             why = f": “{d.ended_why}”" if d.ended_why else ""
             at = say.clock(d.stage_since, zone, facts.now)
@@ -204,7 +217,7 @@ def _awaiting(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         _verdict(d, facts, zone),
         "Public Server deployment is stable and ready for OMEGA.",
         *notes,
-        *_what_changes(d, facts),
+        *_what_changes(d, facts, zone),
         f"Try it: {_slot_url(d)}",
         *_votes(d, facts),
         *_other_gates(d, facts, zone),
@@ -212,7 +225,7 @@ def _awaiting(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
     )
 
 
-def _what_changes(d: Deployment, facts: Facts) -> tuple[str, ...]:
+def _what_changes(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     wanted = covers(d, facts.lane, facts.siblings, facts.regions)
     changes = in_words(wanted, d, facts) if wanted and wanted.replaces else f"{d.name}, to no OMEGA yet"
     fleet = "" if d.plan.mainframes is None else f", {say.count(d.plan.mainframes, 'mainframe')}"
@@ -222,7 +235,8 @@ def _what_changes(d: Deployment, facts: Facts) -> tuple[str, ...]:
         f"Nothing of {d.component} runs in production yet: a rollback would take it offline")  # fmt: skip
     lost = [ref.name for ref in undone(d, facts.lane)]
     unsure = (f"Its manifest does not say that it contains {say.listed(lost)}",) if lost and d.manifest.contains else ()
-    return (f"Changes: {changes}{fleet}{level}", *_moved(d, facts), back, *unsure, *_read_first(d, facts))
+    frozen = would_be_frozen(d, facts, zone)
+    return (f"Changes: {changes}{fleet}{level}", *frozen, *_moved(d, facts), back, *unsure, *_read_first(d, facts))
 
 
 def _moved(d: Deployment, facts: Facts) -> tuple[str, ...]:
@@ -287,7 +301,8 @@ def _scheduled(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
         behind = f"Queued behind {holder.name} ({holder.stage.words})"
     else:
         behind = "Goes to OMEGA by itself once it may" if standing else "Its turn comes next"
-    return (behind, *standing, *_votes(d, facts), "Everything is judged again when its turn comes")
+    frozen = would_be_frozen(d, facts, zone)
+    return (behind, *standing, *frozen, *_votes(d, facts), "Everything is judged again when its turn comes")
 
 
 def _deploying(d: Deployment, facts: Facts, zone: str, progress: Progress | None) -> tuple[str | Bar, ...]:
@@ -305,6 +320,7 @@ def _deploying(d: Deployment, facts: Facts, zone: str, progress: Progress | None
         share = progress.done / progress.total if progress.total else 1.0
         lines.append(Bar(progress.done, progress.total, f"{progress.what} {share:.0%}", say.size(progress.total)))
     lines.append("Next: Distribution to Licensed Mainframes, SERVER OWNER LEVEL propagation")
+    lines += _frozen(d, facts, zone)
     return tuple(lines)
 
 
@@ -317,7 +333,8 @@ def _regions(d: Deployment, zone: str, facts: Facts) -> tuple[str, ...]:
 
 
 def _distributing(d: Deployment, zone: str, facts: Facts) -> tuple[str | Bar, ...]:
-    return (*_regions(d, zone, facts), _fleet(d), *left_out(d), *((owner_level(d),) if d.mainframes else ()))
+    owners = (owner_level(d),) if d.mainframes else ()
+    return (*_regions(d, zone, facts), _fleet(d), *left_out(d, facts, zone), *owners)
 
 
 def _fleet(d: Deployment) -> str | Bar:
@@ -335,14 +352,40 @@ def fleet_bar(d: Deployment) -> Bar:
     return Bar(count["healthy"], len(fleet), f"Mainframes {count['healthy']} of {len(fleet)} healthy", after)
 
 
-def left_out(d: Deployment) -> tuple[str, ...]:
+def left_out(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     """Mainframes that get nothing, and why: nobody should believe that they run it."""
     unlicensed = [m.name for m in d.mainframes if m.status == "unlicensed"]
     beyond = [m.name for m in d.mainframes if m.status == "not_included"]
     lines = [f"Licence expired, gets nothing: {', '.join(unlicensed[:5])}"] if unlicensed else []
     if beyond:
         lines.append(f"Not of SERVER OWNER LEVEL, keeps what it has: {', '.join(beyond[:5])}")
+    return (*lines, *_frozen(d, facts, zone))
+
+
+def _frozen(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
+    """Those that were left out because they are frozen, and those that are brought up since they are no more."""
+    still = {one.key: one for one in left_out_still(d, facts)}
+    lines = [frozen_line(still[one.key], facts, zone) for one in d.left_out if one.key in still]
+    freed = [one.name for one in d.left_out if one.key not in still]
+    lines = [*lines[:_NAMED], *([f"… and {len(lines) - _NAMED} more that are frozen"] if lines[_NAMED:] else [])]
+    if freed and d.generation == facts.lane.generation:
+        lines.append(f"Frozen no more, brought up once this is through: {', '.join(freed[:_NAMED])}")
+    elif freed:
+        lines.append(f"Was frozen, got nothing of it: {', '.join(freed[:_NAMED])}")
+    if d.letting_in:
+        lines.append(f"Frozen no more, on its way to it: {', '.join(name for _, name in d.letting_in[:_NAMED])}")
     return tuple(lines)
+
+
+def frozen_line(one: LeftOut, facts: Facts, zone: str) -> str:
+    """`❄ m1 (OMEGA eu) is frozen until Mon 08:00, by Eve Poe: “Trade fair”. It gets nothing`."""
+    end = f" until {say.clock(one.until, zone, facts.now)}" if one.until else ""
+    return f"❄ {one.name} (OMEGA {one.region}) is frozen{end}, by {facts.name_of(one.by)}: “{one.why}”. It gets nothing"
+
+
+def would_be_frozen(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
+    """Whom it would not reach if it went now; judged again when the lane is taken."""
+    return tuple(frozen_line(one, facts, zone) for one in would_leave_out(d, facts))
 
 
 def owner_level(d: Deployment) -> str:
@@ -355,7 +398,7 @@ def owner_level(d: Deployment) -> str:
     return f"SERVER OWNER LEVEL: {done} of {say.count(len(owners), 'owner')}"
 
 
-def _completed(d: Deployment, facts: Facts) -> tuple[str, ...]:
+def _completed(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     regions = ", ".join(f"OMEGA {region}" for region in d.regions)
     included = [m for m in d.mainframes if m.included]
     well = sum(m.status == "healthy" for m in included)
@@ -367,7 +410,7 @@ def _completed(d: Deployment, facts: Facts) -> tuple[str, ...]:
     return (
         f"{regions} and {well} of {len(included)} mainframes healthy{was}",
         *((f"Lagging, they follow when they wake: {', '.join(lagging[:5])}",) if lagging else ()),
-        *left_out(d),
+        *left_out(d, facts, zone),
         f"{took}, {say.duration(d.waited)} of them waiting for approval · Approved: {approved}",
         *(f"⚠ OMEGA {region} is worse since. `deploy rollback {d.name}`" for region in d.unwell),
     )
@@ -408,7 +451,7 @@ def _rollback(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         lines.append("Off Public; nothing was pushed to OMEGA")
     else:
         lines += [_restored(d, region, ref.name if ref else None) for region, ref in d.restore]
-        lines.append(_fleet(d))
+        lines += [_fleet(d), *_frozen(d, facts, zone)]
     if d.stage is Stage.ROLLBACK_FAILED:
         lines += [d.failure or "", f"Next: `deploy rollback {d.name}` tries again what failed"]
     return tuple(lines)

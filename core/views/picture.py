@@ -11,7 +11,7 @@ from core.cards import Tone
 from core.ports import AlphaFile
 from core.release.wire import ComponentState, MainframeReport, Registered, SlotState, State
 from core.stages import MOVING, Stage
-from core.state import Deployment, Server, label
+from core.state import Block, Deployment, Server, label
 
 Leg = Literal["staging", "production"]
 """The way from ALPHA to Public, or from Public to OMEGA and on to its mainframes."""
@@ -107,15 +107,18 @@ def digests(seen: Iterable[Seen]) -> set[str]:
     return {digest for digest in found if digest}
 
 
-def picture(alpha: Place, seen: Sequence[Seen], active: Sequence[Deployment], names: Mapping[str, str]) -> Picture:
-    """`names` gives the release's name for a digest; what is unknown is shown by its digest."""
+def picture(
+    alpha: Place, seen: Sequence[Seen], active: Sequence[Deployment], names: Mapping[str, str],
+    frozen: Sequence[Block] = (),
+) -> Picture:  # fmt: skip
+    """`names` gives the release's name for a digest; what is unknown is shown by its digest. `frozen` stand now."""
     publics = [_public(one, active, names) for one in seen if one.server.role == "public"]
     omegas = [_server(one, f"OMEGA {one.server.region}", names) for one in seen if one.server.role == "omega"]
     return Picture(
         alpha,
         publics[0] if publics else _missing("public", "Public", "deploy configure public <url> <name>"),
         tuple(omegas) or (_missing("omega", "OMEGA", "deploy configure omega <url> <name>"),),
-        tuple(_mainframe(one.server.region, row, names) for one in seen for row in one.fleet),
+        tuple(_mainframe(one.server.region, row, names, frozen) for one in seen for row in one.fleet),
         tuple(_journey(d) for d in active if d.stage in _LEGS and d.hold is None),
     )
 
@@ -178,15 +181,15 @@ def _stage_tone(d: Deployment) -> Tone:
     return "moving" if d.stage in MOVING else _STAGE_TONES.get(d.stage, "neutral")
 
 
-def _mainframe(region: str, row: Registered, names: Mapping[str, str]) -> Place:
+def _mainframe(region: str, row: Registered, names: Mapping[str, str], frozen: Sequence[Block]) -> Place:
     key = f"mainframe/{region}/{row.name}"
     if not row.licensed:
         return Place(key, row.name, f"{row.owner}: licence expired, gets nothing", "bad", _reported(row, names))
     level = ", server owner" if row.tier == "server-owner" else ""
     tone: Tone = "good" if row.online else "neutral"
-    return Place(
-        key, row.name, f"{row.owner}{level}, {'online' if row.online else 'asleep'}", tone, _reported(row, names)
-    )
+    cold = any(block.mainframe == row.name and block.region in (None, region) for block in frozen)
+    words = f"{row.owner}{level}, {'online' if row.online else 'asleep'}{', ❄ frozen' if cold else ''}"
+    return Place(key, row.name, words, tone, _reported(row, names))
 
 
 def _reported(row: Registered, names: Mapping[str, str]) -> tuple[Running, ...]:

@@ -95,6 +95,19 @@ async def test_it_is_made_once_though_the_bot_is_killed(monkeypatch: pytest.Monk
             await found(world.store, "v2")
 
 
+async def test_it_names_the_mainframes_that_were_left_out_and_why() -> None:
+    async with running(World(regions=("eu", "us"))) as world:
+        await world.eve.says("deploy freeze 'Trade fair' --mainframe us-m3")
+        await complete(world, "v1")
+        await world.eve.says("deploy unfreeze")
+        await world.settles()
+        says = plainly(await found(world.store, "v1"), public_text(world.signer))["predicate"]
+    rows = {row["region"]: row for row in says["regions"]}
+    assert rows["us"]["mainframes"] == {"frozen": 1, "healthy": 2}
+    assert rows["us"]["left_out"] == [{"mainframe": "us-m3", "by": "eve", "why": "Trade fair", "until": None}]
+    assert rows["eu"]["left_out"] == []
+
+
 async def test_two_tries_state_the_same() -> None:
     async with running(World()) as world:
         await complete(world, "v1")

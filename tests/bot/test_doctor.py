@@ -48,6 +48,7 @@ class Answering:
     free_bytes: int = 50 * 1024**3
     garbage: bool = False
     bot_keys: tuple[str, ...] = ()
+    leaves_out: bool = True
     url: str = ""
     asked: list[str] = field(default_factory=list)
 
@@ -63,9 +64,10 @@ class Answering:
                 "now": datetime.now(UTC) + self.skew,
             }
         )
-        return (
-            State(about=about, url=None, free_bytes=self.free_bytes, bot_keys=self.bot_keys).model_dump_json().encode()
+        said = State(
+            about=about, url=None, free_bytes=self.free_bytes, bot_keys=self.bot_keys, leaves_out=self.leaves_out
         )
+        return said.model_dump_json().encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -280,6 +282,19 @@ async def test_what_is_wrong_with_a_server_is_found(
     assert len(about_it) == 1, about_it
     assert about_it[0].level == level
     assert said in about_it[0].what
+
+
+@pytest.mark.parametrize("leaves_out", [True, False])
+async def test_an_omega_that_cannot_leave_frozen_mainframes_out_is_said(
+    place: Place, agent: Answering, *, leaves_out: bool
+) -> None:
+    agent.role, agent.leaves_out = "omega", leaves_out
+    found = wrong(await examine(place.settings(agent.url), replace(at(agent.url), role="omega")))
+    said = (
+        "warn  Staging: its agent cannot leave frozen mainframes out, so nothing goes there while one is frozen. "
+        "Mend: update its agent"
+    )
+    assert (said in found) is not leaves_out
 
 
 async def test_a_server_with_another_key_is_not_trusted(place: Place, agent: Answering) -> None:

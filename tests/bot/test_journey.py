@@ -465,3 +465,61 @@ async def test_what_a_person_decides_during_an_upload_counts_before_omega_switch
     assert len(switched) == 2, "v2 was put into production after it was rolled back"
     assert digest != (await world.deployment("v1")).digest
     await world.production_runs("v1")
+
+
+# -- a mainframe that is frozen ----------------------------------------------------------------------------------------
+
+
+async def test_a_frozen_mainframe_is_left_out_and_brought_up_when_its_freeze_is_lifted(world: World) -> None:
+    refused = await world.eve.says("deploy freeze 'Trade fair' --mainframe main-m4")
+    assert refused.outcome == "refused"
+    assert refused.card.title == (
+        "OMEGA knows no mainframe main-m4; nearest: main-m1, main-m2 or main-m3. `deploy mainframes` lists them"
+    )
+    told = await world.eve.says("deploy freeze 'Trade fair' --mainframe main-m2")
+    assert told.card.title.startswith("Froze mainframe main-m2 until it is lifted: “Trade fair”")
+    await complete(world, "v1")
+    world.shows("v1", "2 of 2 mainframes healthy", "❄ main-m2 (OMEGA main) is frozen, by Eve Poe: “Trade fair”")
+    assert "❄ frozen, by Eve Poe: “Trade fair”" in str((await world.vi.says("deploy mainframes")).card)
+    assert "without main-m2, frozen" in str((await world.vi.says("deploy show v1")).card)
+    assert "mainframe main-m2 of OMEGA main is left out: frozen by Eve Poe (eve)" in str(
+        (await world.vi.says("deploy audit v1")).card)  # fmt: skip
+    assert world.omega.mainframe("main-m2").runs("main") is None
+    await world.passes(60)
+
+    told = await world.eve.says("deploy unfreeze --mainframe main-m2")
+    assert told.card.lines[0] == "main-m2 is brought to what its peers run of main now, by itself"
+    await world.settles()
+    await world.production_runs("v1")
+    world.shows("v1", "3 of 3 mainframes healthy")
+    assert "❄ Frozen no more: main-m2, brought to what their peers run of main" in world.thread("v1")
+    world.nothing_took_hold_twice()
+    assert await faults(world.store, [world.signer.public_key]) == []
+
+
+async def test_it_is_brought_up_at_the_end_of_its_time_also_by_another_process(world: World) -> None:
+    await world.eve.says("deploy freeze 'Trade fair' --mainframe main-m2 --for 1h")
+    await complete(world, "v1")
+    await world.crash()
+    await world.restart()
+    await world.passes(3700, step=60)
+    await world.settles()
+    await world.production_runs("v1")
+
+
+async def test_where_omega_is_down_a_freeze_counts_by_name(world: World) -> None:
+    world.omega.down()
+    told = await world.eve.says("deploy freeze 'Trade fair' --mainframe main-m2")
+    assert told.card.lines[0].startswith("OMEGA main did not answer, so it is not known whether main-m2 is there")
+    world.omega.up()
+    await complete(world, "v1")
+    assert world.omega.mainframe("main-m2").runs("main") is None
+
+
+async def test_only_an_admin_makes_the_bot_ask_who_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked() -> None:
+        raise AssertionError("OMEGA was asked")
+
+    monkeypatch.setattr(world.omega, "mainframes", asked)
+    refused = await world.bo.says("deploy freeze 'Trade fair' --mainframe main-m2")
+    assert (refused.outcome, "Freeze needs admin" in refused.card.title) == ("refused", True)

@@ -471,6 +471,44 @@ async def test_a_newer_generation_takes_all_mainframes_back(world: World, omega:
         await omega.distribute(desired(two, component, 3), hold=False, order=0)
 
 
+async def test_who_is_left_out_keeps_what_it_runs_until_it_is_let_in(world: World, omega: Agent) -> None:
+    component = fresh("part")
+    one, two = await world.add(good(component)), await world.add(good(component))
+    for digest in (one, two):
+        await omega.upload(digest, no_progress)
+    assert (await omega.state()).leaves_out
+    await omega.distribute(desired(one, component, 1), hold=False, order=0)
+    await distributed(omega, component, m1="healthy", m2="healthy", m3="unlicensed")
+    release = desired(two, component, 2)
+    for _ in range(2):
+        await omega.distribute(release, hold=False, order=0, left_out=["m1", "m3"])
+    state = await distributed(omega, component, m1="frozen", m2="healthy", m3="unlicensed")
+    assert [by_name(state)[name].running for name in ("m1", "m2")] == [one, two]
+    with refused():
+        await omega.distribute(release, hold=False, order=0, left_out=["m2"])
+    with refused():
+        await omega.distribute(release, hold=False, order=1)
+    await omega.distribute(release, hold=False, order=2, left_out=[])
+    state = await distributed(omega, component, m1="healthy", m2="healthy", m3="unlicensed")
+    assert by_name(state)["m1"].running == two
+
+
+async def test_who_is_let_in_gets_what_is_for_its_tier_whatever_passed_it_by(world: World, omega: Agent) -> None:
+    component = fresh("part")
+    one, two = await world.add(good(component)), await world.add(good(component, "server-owner"))
+    for digest in (one, two):
+        await omega.upload(digest, no_progress)
+    await omega.distribute(desired(one, component, 1), hold=False, order=0, left_out=["m1"])
+    await distributed(omega, component, m1="frozen", m2="healthy", m3="unlicensed")
+    release = desired(two, component, 2, "server-owner")
+    await omega.distribute(release, hold=False, order=0, left_out=["m1"])
+    state = await distributed(omega, component, m1="not_included", m2="healthy", m3="unlicensed")
+    assert by_name(state)["m1"].running is None
+    await omega.distribute(release, hold=False, order=1, left_out=[])
+    state_now = await eventually(lambda: omega.distribution(component), lambda now: by_name(now)["m1"].running)
+    assert (by_name(state_now)["m1"].running, by_name(state_now)["m1"].status) == (one, "not_included")
+
+
 async def test_a_component_goes_offline_on_all_mainframes(world: World, omega: Agent) -> None:
     component = fresh("part")
     digest = await world.add(good(component))

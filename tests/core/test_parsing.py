@@ -570,6 +570,7 @@ CONTEXT = CompletionContext(
     updates=["v3", "v4", "hotfix-2"],
     components=["main", "api"],
     regions=["eu", "us"],
+    mainframes=["mf-1", "mf-2", "lab"],
 )
 
 
@@ -592,6 +593,9 @@ CONTEXT = CompletionContext(
         ("deploy configure omega https://x.example X ", ["--region"]),
         ("deploy configure omega https://x.example X --region ", ["eu", "us"]),
         ("deploy configure omega https://x.example X --region eu ", []),
+        ("deploy freeze 'Trade fair' --mainframe mf", ["mf-1", "mf-2"]),
+        ("deploy freeze 'Trade fair' --m", ["--mainframe"]),
+        ("deploy unfreeze --mainframe l", ["lab"]),
         ("deploy history --component a", ["api"]),
         ("deploy history 5 —comp", []),
         ("deploy help sh", ["show"]),

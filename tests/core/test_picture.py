@@ -9,7 +9,7 @@ import pytest
 
 from core.ports import AlphaFile
 from core.release.wire import About, ComponentState, MainframeReport, Registered, SlotState, State
-from core.state import Server
+from core.state import Block, Server
 from core.views.picture import NEWEST, Picture, Running, Seen, alpha_place, digests, picture
 from tests.core.support.making import DIGEST, Making, made
 
@@ -118,6 +118,9 @@ def test_mainframes_say_whose_they_are_and_why_they_get_nothing() -> None:
     assert {one.release for place in shown.mainframes for one in place.running} == {"v0"}
     assert shown.omegas[0].running[0].release == "nothing"
     assert digests([seen]) == {OLD}
+    frozen = (Block("freeze:1", "freeze", "eve", "fair", NOW, mainframe="m2"),)
+    (cold,) = [one.about for one in picture(ALPHA, [seen], [], {}, frozen).mainframes if one.title == "m2"]
+    assert cold == "Aster Labs, asleep, ❄ frozen"
 
 
 def test_what_nobody_knows_is_shown_by_its_digest() -> None:

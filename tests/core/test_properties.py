@@ -61,10 +61,12 @@ GRANTS = st.builds(
 BLOCKS: tuple[Writing, ...] = (
     c.Lock("looking into it"), c.Lock("moving the database", "main", duration=60), c.Freeze("audit", until="18:00"),
     c.Freeze("audit", "docs"), c.Freeze("audit", None, "eu", duration=300), c.Pause(),
+    c.Freeze("trade fair", mainframe="m1"), c.Freeze("trade fair", mainframe="m2", duration=300),
+    c.Freeze("trade fair", "main", "eu", mainframe="m2"),
 )  # fmt: skip
 LIFTS: tuple[Writing, ...] = (
     c.Unlock(), c.Unlock("it takes too long"), c.Unlock("it takes too long", "main"), c.Unfreeze(), c.Unfreeze("docs"),
-    c.Unfreeze(None, "eu"), c.Resume(), c.Resume(), c.Pause(),
+    c.Unfreeze(None, "eu"), c.Unfreeze(mainframe="m1"), c.Unfreeze(mainframe="m2"), c.Resume(), c.Resume(), c.Pause(),
 )  # fmt: skip
 CALENDARS = (
     ((), ()), ((Window("calm", "*/30 * * * *", 120, required=False),), ()),
@@ -86,15 +88,22 @@ class Journeys(RuleBasedStateMachine):
         own=st.booleans(),
         before=st.lists(updates, max_size=2, unique=True),
         waiting=st.lists(updates, max_size=3, unique=True),
+        frozen=st.sampled_from((None, "m1", "m2")),
         trouble=st.sampled_from((None, "slow", "breaks", "away")),
         rounds=st.integers(0, 4),
     )
     def begin(
-        self, quorum: int, own: bool, before: list[str], waiting: list[str], trouble: str | None, rounds: int
-    ) -> None:
-        """Some updates are in production already, others on their way, and something may be wrong with OMEGA."""
+        self, quorum: int, own: bool, before: list[str], waiting: list[str], frozen: str | None, trouble: str | None,
+        rounds: int,
+    ) -> None:  # fmt: skip
+        """Some updates are in production already, others on their way, and something may be wrong with OMEGA.
+
+        A mainframe may be frozen since the first of them.
+        """
         self.world.policy = replace(self.world.policy, quorum=quorum, own_push=own)
-        for update in before:
+        for number, update in enumerate(before):
+            if frozen and number == 1:
+                self._says(EVE, c.Freeze("trade fair", mainframe=frozen))
             self._until(update, Stage.COMPLETED)
         for update in waiting:
             if update not in before:
@@ -335,6 +344,7 @@ def _comes_to_rest(world: World) -> None:
     assert len(world.journal) - before <= 60 * (1 + len(world.deployments)), "too much was written"
     assert not world.stuck(), world.stuck()
     assert not [d.key for d in world.deployments.values() if _leftover(d)], "a slot on Public was forgotten"
+    laws.mainframes_run_what_their_peers_do(world)
     rested = len(world.journal)
     for key in list(world.deployments):
         world.look(key)
@@ -349,7 +359,7 @@ def _lift_everything(world: World) -> None:
                 case "lock":
                     world.done(EVE, c.Unlock("done with it", block.component))
                 case "freeze" if block.id in world.blocks:
-                    world.says(EVE, c.Unfreeze(block.component, block.region))
+                    world.says(EVE, c.Unfreeze(block.component, block.region, block.mainframe))
                 case "pause":
                     world.done(ALICE, c.Resume())
                 case _:

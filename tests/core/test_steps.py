@@ -324,11 +324,18 @@ def test_distributing_hands_on_how_the_mainframes_stand(status: str) -> None:
 
 def test_what_is_known_already_is_no_news() -> None:
     known = in_stage("distributing").fleet(m1="healthy", m2="asleep")
-    assert step(known, told(m1="healthy", m2="asleep")) == fx.Wait(POLL)
     seen = step(known, told(m1="healthy", m2="waiting"))
     assert isinstance(seen, FleetSeen)
     fruitless = replace(told(m1="healthy", m2="waiting"), fruitless=(seen,))
     assert step(known, fruitless) == fx.Wait(POLL)
+
+
+def test_that_nobody_is_waited_for_is_news_as_long_as_it_is_not_the_end_of_it() -> None:
+    """What was seen while it was held is seen again afterwards: it completes by that."""
+    known = in_stage("distributing").fleet(m1="healthy", m2="asleep")
+    assert isinstance(step(known, told(m1="healthy", m2="asleep")), FleetSeen)
+    held = known.then(e.Paused("paused by Bo", automatic=False, order=1))
+    assert step(held, told(m1="healthy", m2="asleep")) == fx.Wait(POLL)
 
 
 # -- back --------------------------------------------------------------------------------------------------------------

@@ -33,15 +33,17 @@ async def test_the_guides_examples_and_a_rollback(servers: Servers) -> None:
     stream = io.StringIO()
     await tell(servers, stream)
     text = stream.getvalue()
-    assert text.count("checked over HTTP") == 21
+    assert text.count("checked over HTTP") == 25
     assert "✅ Verification PASSED!" in text
     assert "❌ Verification FAILED!" in text
     assert "Licence expired, gets nothing: m6" in text
+    assert "❄ m1 (OMEGA main) is frozen, by Eve" in text
+    assert "4 of 4 mainframes healthy" in text
+    assert text.count("m1 is brought to what its peers run of docs now, by itself") == 1
 
 
 SCRIPT = """\
-# what the story left on Public
-@zoe deploy cancel docs-update
+# on top of what the story left in production
 @zoe deploy push docs-v1.0.0 'The first handbook'
 @zoe deploy verify docs-v1.0.0
 @zoe deploy approve docs-v1.0.0

@@ -194,6 +194,7 @@ def test_a_secret_is_not_kept() -> None:
 KNOWN = CompletionContext(
     ids={Stage.AWAITING_APPROVAL: ["v3"], Stage.COMPLETED: ["v1"], Stage.STAGED: ["v2"]},
     updates=[f"v{n}" for n in range(40, 0, -1)], components=["main", "docs"], regions=["eu"],
+    mainframes=["mf-1", "mf-2"],
 )  # fmt: skip
 
 
@@ -219,4 +220,6 @@ def test_components_regions_and_commands_are_offered_by_their_options() -> None:
     assert focused(data("history", count=5), "component", "d") == ["docs"]
     assert focused(data("configure", role="omega"), "region", "") == ["eu"]
     assert "rollback" in focused(data("help"), "topic", "ro")
+    assert focused(data("freeze", reason="Trade fair"), "mainframe", "2") == ["mf-2"]
+    assert focused(data("unfreeze"), "mainframe", "") == ["mf-1", "mf-2"]
     assert focused(data("gone"), "id", "") == []

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agent.errors import Refused
-from agent.fleet.distributions import Distribution, Ledger, Patience, check_receipt, due, judge, state_of
+from agent.fleet.distributions import (
+    Distribution,
+    Ledger,
+    Patience,
+    SignedLeftOut,
+    check_receipt,
+    due,
+    judge,
+    state_of,
+)
 from agent.fleet.registry import CountedReceipt, Grant, Licence, Registration
 from core.release.wire import MainframeReport, MainframeStatus, Receipt, Release
 from tests.agent.fleet.world import START
@@ -114,6 +124,40 @@ def test_nothing_on_hold_is_due_and_the_older_one_is_not_given_instead() -> None
     assert due(Ledger([offer(1), offer(2, hold=True)]), mainframe(), START) == ()
 
 
+def without(distribution: Distribution, *names: str, order: int = 0) -> Distribution:
+    return replace(distribution, order=order, left_out=SignedLeftOut(frozenset(names), {"without": names}))
+
+
+def test_who_is_left_out_of_the_newest_is_due_nothing_not_even_what_came_before() -> None:
+    ledger = Ledger([offer(1), without(offer(2), "m1")])
+    assert due(ledger, mainframe(), START) == ()
+    assert [d.generation for d in due(ledger, mainframe(name="m2"), START)] == [2]
+
+
+def test_who_is_let_in_is_due_the_newest_for_its_tier_also_where_that_left_it_out() -> None:
+    ledger = Ledger([offer(1), without(offer(2), "m1"), without(offer(3, level="server-owner"), "m1")])
+    assert due(ledger, mainframe(), START) == ()
+    ledger.put(without(offer(3, level="server-owner"), order=1))
+    assert [d.generation for d in due(ledger, mainframe(), START)] == [2]
+    assert [d.generation for d in due(ledger, mainframe(tier="server-owner"), START)] == [3]
+
+
+def test_order_decides_about_who_is_left_out() -> None:
+    current = without(offer(), "m1")
+    assert judge(current, without(offer(), "m1")) is None
+    assert judge(current, without(offer(), order=1)) == without(offer(), order=1)
+    assert judge(offer(), without(offer(), "m1", order=1)) == without(offer(), "m1", order=1)
+    assert refusal(current, without(offer(), "m2"))[0] == "conflict"
+    assert refusal(offer(), without(offer(), "m1"))[0] == "conflict"
+
+
+def test_whom_the_bot_left_out_nobody_lets_in_without_its_signature() -> None:
+    kind, sentence = refusal(without(offer(), "m1"), offer(order=1))
+    assert kind == "refused"
+    assert "needs a signed statement of who still is" in sentence
+    assert judge(without(offer(), "m1"), offer(6)) == offer(6)
+
+
 def test_the_ledger_forgets_what_nobody_needs() -> None:
     ledger = Ledger([offer(n) for n in range(1, 31)] + [offer(31, level="server-owner")])
     gone = ledger.forget("main", {3})
@@ -201,6 +245,20 @@ def test_status_of_others() -> None:
     assert shown(mainframe(offer(), until=START)) == ("unlicensed", None)
     assert shown(mainframe(offer(), revoked=True)) == ("unlicensed", None)
     assert shown(mainframe(offer()), level="server-owner") == ("not_included", None)
+
+
+@pytest.mark.parametrize(
+    ("one", "changes", "status"),
+    [
+        (mainframe(), {}, "frozen"),
+        (mainframe(until=START), {}, "unlicensed"),
+        (mainframe(), {"level": "server-owner"}, "not_included"),
+        (mainframe(tier="server-owner"), {"level": "server-owner"}, "frozen"),
+    ],
+)
+def test_frozen_is_who_would_get_it_otherwise(one: Registration, changes: dict[str, Any], status: str) -> None:
+    state = state_of(without(offer(**changes), "m1"), [one], START, PATIENCE)
+    assert [row.status for row in state.mainframes] == [status]
     never_seen = mainframe()
     never_seen.last_seen = None
     assert shown(never_seen) == ("asleep", None)

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from agent.errors import Refused
 from core.release.signing import new_key, sign, signer_from_pem
-from core.release.wire import MainframeReport, Mainframes
+from core.release.wire import LeftOut, MainframeReport, Mainframes
 from tests.agent.fleet.world import START, World, until
 
 
@@ -55,6 +55,44 @@ async def test_what_is_not_to_be_distributed_is_refused_and_changes_nothing(worl
     body["release"] = {"payload": 1, "payloadType": [], "signatures": [{"keyid": 1, "sig": None}]}
     assert await problem(world, "PUT", "/v1/distributions/main", json=body) == (403, "refused")
     assert world.fleet.distribution("main") == accepted
+
+
+async def test_who_is_left_out_is_believed_only_where_the_bot_signed_it_for_this(world: World) -> None:
+    await world.start_omega()
+    release = world.bot.release(5, world.artifact(b"x"))
+    right = world.bot.leave_out(release, "m1")
+    strange = sign(signer_from_pem(new_key()), "left-out/v1", {"main": "0" * 64}, LeftOut(
+        component="main", generation=5, order=0, mainframes=()))  # fmt: skip
+    wrong = (
+        strange, world.bot.leave_out(release, "m1", order=1), world.bot.leave_out(release, "m1", generation=4),
+        world.bot.leave_out(release, "m1", component="api"), world.bot.sign(release),
+    )  # fmt: skip
+    for left_out in wrong:
+        refused = await world.put(release, left_out=left_out)
+        assert (refused.status_code, refused.json()["kind"]) == (403, "refused")
+    assert (await world.put(release, left_out=right)).status_code == 200
+    unsigned = await world.put(release, order=1)
+    assert (unsigned.status_code, unsigned.json()["kind"]) == (403, "refused")
+    replayed = await world.put(release, order=1, left_out=right)
+    assert (replayed.status_code, replayed.json()["kind"]) == (403, "refused")
+
+
+async def test_who_is_left_out_stays_so_over_a_restart(world: World) -> None:
+    server = world.mainframe("m1")
+    await world.start_omega()
+    one, two = world.artifact(b"1"), world.artifact(b"2")
+    world.wake("m1")
+    await world.distribute(world.bot.release(1, one))
+    await world.shows("m1", "healthy")
+    release = world.bot.release(2, two)
+    assert (await world.put(release, left_out=world.bot.leave_out(release, "m1"))).status_code == 200
+    await world.restart_omega()
+    assert world.shown("m1").status == "frozen"
+    assert server.host.running() == one
+    let_in = await world.put(release, order=1, left_out=world.bot.leave_out(release, order=1))
+    assert let_in.status_code == 200
+    await world.shows("m1", "healthy")
+    assert server.host.desired == [1, 2]
 
 
 async def test_an_offline_component_needs_no_artifact(world: World) -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from agent.errors import Refused
-from agent.fleet.distributions import Distribution, Ledger, Patience, Signed, check_receipt, due, judge, state_of
+from agent.fleet.distributions import (
+    Distribution,
+    Ledger,
+    Patience,
+    Signed,
+    SignedLeftOut,
+    check_receipt,
+    due,
+    judge,
+    state_of,
+)
 from agent.fleet.registry import Registration
 from agent.fleet.rows import distribution_of, distribution_row, granted
 from agent.fleet.tables import DistributionRow
@@ -72,5 +82,6 @@ def test_one_generation_is_one_pair_of_statements() -> None:
 
 
 def test_it_is_read_back_from_the_registry_as_it_was_written() -> None:
-    for distribution in (both(), offer()):
+    left_out = SignedLeftOut(frozenset({"m1", "m2"}), {"signed": "by the bot"})
+    for distribution in (both(), offer(), replace(offer(), left_out=left_out)):
         assert distribution_of(DistributionRow(**distribution_row(distribution))) == distribution

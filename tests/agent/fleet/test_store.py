@@ -92,6 +92,24 @@ async def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
         await FleetStore.open(path)
 
 
+async def test_a_file_of_the_version_before_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    store = await FleetStore.open(path)
+    await store.write(Change(upsert(DistributionRow), [distribution("main", 7)]))
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE distribution DROP COLUMN left_out")
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+    for _ in range(2):
+        store = await FleetStore.open(path)
+        (row,) = (await store.contents()).distributions
+        assert (row.component, row.generation, row.left_out) == ("main", 7, None)
+        await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+
+
 async def test_settings_win_at_each_start_and_who_is_gone_from_them_is_revoked(tmp_path: Path) -> None:
     path = tmp_path / "f"
     both = [licence(name="m1", token_sha256="a" * 64), licence(name="m2", token_sha256="b" * 64)]

@@ -28,11 +28,12 @@ from agent.fleet.link import OmegaConnection
 from agent.fleet.mainframe import Mainframe, Pace
 from agent.fleet.omega import Fleet
 from agent.fleet.outbox import ReceiptOutbox
+from agent.fleet.ports import Said
 from agent.fleet.registry import Licence
 from agent.fleet.routes import fleet_endpoints
 from agent.slots.artifacts import ArtifactFolder
 from core.release.signing import SignatureRefused, new_key, opened, public_key, public_text, sign, signer_from_pem
-from core.release.wire import ComponentState, DistributionState, MainframeState, Receipt, Release
+from core.release.wire import ComponentState, DistributionState, LeftOut, MainframeState, Receipt, Release
 
 BOT_TOKEN = "the-bot-and-nobody-else"
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -87,9 +88,17 @@ class Bot:
     def sign(self, release: Release) -> dict[str, Any]:
         return sign(self.signer, "release/v1", {release.component: release.digest or "0" * 64}, release)
 
+    def leave_out(self, release: Release, *names: str, **changes: Any) -> dict[str, Any]:
+        fields = {"component": release.component, "generation": release.generation, "order": 0, "mainframes": names}
+        said = LeftOut(**{**fields, **changes})
+        return sign(self.signer, "left-out/v1", {release.component: release.digest or "0" * 64}, said)
+
     def trusted(self, envelope: dict[str, Any]) -> Release:
+        return self.trusted_as(envelope, "release/v1", Release)
+
+    def trusted_as(self, envelope: dict[str, Any], name: str, model: type[Said]) -> Said:
         try:
-            return opened(envelope, [public_key(public_text(self.signer))], "release/v1", Release)
+            return opened(envelope, [public_key(public_text(self.signer))], name, model)
         except SignatureRefused as error:
             raise Refused("refused", str(error)) from error
 
@@ -226,7 +235,7 @@ class World:
     async def start_omega(self) -> None:
         licences = [server.licence() for server in self.servers.values()]
         self.fleet = await Fleet.open(
-            self.registry_path, licences, self.artifacts, self.bot.trusted, self.clock.now, self.patience
+            self.registry_path, licences, self.artifacts, self.bot.trusted_as, self.clock.now, self.patience
         )
         listening = socket.create_server(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
@@ -266,8 +275,11 @@ class World:
         async with httpx.AsyncClient(base_url=self.url, headers=headers, verify=unused, trust_env=False) as client:
             return await client.request(method, path, **request)
 
-    async def put(self, release: Release, *, hold: bool = False, order: int = 0) -> httpx.Response:
+    async def put(
+        self, release: Release, *, hold: bool = False, order: int = 0, left_out: dict[str, Any] | None = None
+    ) -> httpx.Response:
         body = {"release": self.bot.sign(release), "hold": hold, "order": order}
+        body |= {"left_out": left_out} if left_out else {}
         return await self.call("PUT", f"/v1/distributions/{release.component}", json=body)
 
     async def distribute(self, release: Release, *, hold: bool = False, order: int = 0) -> DistributionState:

@@ -14,7 +14,7 @@ from core.journal import Draft
 from core.people import Account
 from core.ports import Change, Incoming, Outbound, Reply, Store
 from core.stages import Stage
-from core.state import Check, Deployment, ManifestFacts, Plan, ReleaseRef, Server
+from core.state import Check, Deployment, LeftOut, ManifestFacts, Plan, ReleaseRef, Server
 
 START = datetime(2026, 1, 5, 9, 30, 15, 123456, tzinfo=UTC)
 DIGEST = "9f" * 32
@@ -63,6 +63,7 @@ def journey() -> list[tuple[float, str, e.DeploymentEvent]]:
     first = e.VerificationStarted(1, "nonce-of-run-1", DIGEST, after(90), CHECKS)
     second = replace(first, run=2, nonce="nonce-of-run-2", deadline=after(190))
     facts = pushed().manifest
+    frozen = (LeftOut("eu", "m7", "eve", "Messe “eins”", after(5000)), LeftOut("us", "m9", "eve", "audit"))
     return [
         (0, "alice", pushed()),
         (1, "ashat", e.ArtifactFixed(DIGEST, 5000, facts, tested=True)),
@@ -80,10 +81,10 @@ def journey() -> list[tuple[float, str, e.DeploymentEvent]]:
         (52, "ashat", e.VotesFell(("bo",), "what it replaces has changed")),
         (53, "bo", e.Voted("bo", DIGEST, 2, "another", "v1 on eu and us")),
         (54, "ashat", e.Approved(("bo", "cy"), "v0")),
-        (60, "ashat", e.LaneTaken(7, "nonce-of-seven", (("eu", old), ("us", None)))),
+        (60, "ashat", e.LaneTaken(7, "nonce-of-seven", (("eu", old), ("us", None)), frozen)),
         (61, "ashat", e.Packaged("cd" * 32)),
         (62, "ashat", e.Failed(Stage.DEPLOYING, "eu refused the digest", "eu")),
-        (63, "alice", e.Retried(Stage.DEPLOYING, 8, "nonce-of-eight")),
+        (63, "alice", e.Retried(Stage.DEPLOYING, 8, "nonce-of-eight", frozen)),
         (64, "ashat", e.RegionSwitched("eu", "https://omega.eu/")),
         (65, "ashat", e.RegionSwitched("us", None)),
         (70, "ashat", e.DistributionStarted(("eu", "us"))),
@@ -97,6 +98,8 @@ def journey() -> list[tuple[float, str, e.DeploymentEvent]]:
         (92, "ashat", e.HealthRecovered("eu")),
         (93, "bo", e.Noted("looks good")),
         (94, "ashat", e.BaselineSet()),
+        (94, "ashat", e.MainframesLetIn((("eu", "m7"), ("us", "m9")), 3)),
+        (94, "ashat", e.MainframesSettled((("eu", "m7"),))),
         (95, "ashat", e.OutcomeStale("staged", Stage.COMPLETED)),
         (96, "bo", e.RollbackStarted("login errors", 9, "nonce-of-nine", (("eu", old), ("us", None)))),
         (97, "ashat", e.RegionRestored("eu")),

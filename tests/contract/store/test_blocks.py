@@ -11,7 +11,7 @@ from core.state import Block, Lane
 from tests.contract.store.samples import after, new_deployment
 
 LOCK = Block("lock:main", "lock", "bo", "login errors", after(1), after(60), "main")
-FREEZE = Block("freeze:n1", "freeze", "eve", "Prüfung “eins”", after(0), None, None, "eu")
+FREEZE = Block("freeze:n1", "freeze", "eve", "Prüfung “eins”", after(0), None, None, "eu", "m1")
 PAUSE = Block("pause", "pause", "di", "paused by Di Fox", after(2))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 from core import events as e
@@ -15,6 +15,7 @@ from core.evolve import evolve, evolve_lane
 from core.people import Person, Role
 from core.policy import Covers
 from core.ports import Change
+from core.release.wire import Release
 from core.stages import Stage
 from core.state import Deployment, Lane, ManifestFacts, ReleaseRef
 from tests.core.support.servers import Accepted
@@ -37,6 +38,7 @@ def hold(world: World) -> None:
     slots_run_their_own_digest(world)
     what_is_finished_is_so(world)
     what_is_for_owners_stays_with_them(world)
+    frozen_mainframes_are_given_nothing_new(world)
     irreversible_rollbacks_have_two(world)
     a_statement_is_signed_once_and_tells_of_its_completion(world)
 
@@ -279,6 +281,7 @@ def _nothing_forbade(world: World, end: int, component: str, only: str | None = 
     for block in standing.values():
         over = block.until is not None and taken.at >= block.until
         elsewhere = block.component not in (None, component) or (block.region and block.region not in taken.regions)
+        elsewhere = elsewhere or block.mainframe is not None
         assert over or elsewhere or only not in (None, block.kind), (
             f"{taken.chain} took the lane through the {block.kind} “{block.why}”"
         )
@@ -427,6 +430,65 @@ def what_is_for_owners_stays_with_them(world: World) -> None:
             assert mainframe.licensed or not mainframe.running
             if mainframe.tier != "server-owner":
                 assert not for_owners & set(mainframe.running.values()), f"{mainframe.name} has what is for owners"
+
+
+def frozen_mainframes_are_given_nothing_new(world: World) -> None:
+    """What a mainframe was frozen for when its lane was taken is not given to it while that same freeze stands.
+
+    Neither is what rolls it back, for there is nothing to undo. An emergency skips freezes.
+    """
+    for region, host in world.omegas.items():
+        for mainframe in host.mainframes.values():
+            for release in mainframe.given.values():
+                seen = (f"{region}/{mainframe.name}", id(release))
+                if seen not in world.judged:
+                    world.judged[seen] = release
+                    _may_be_given(world, region, mainframe.name, release)
+
+
+def _may_be_given(world: World, region: str, name: str, release: Release) -> None:
+    number, line = _issued(world, release.component, release.generation)
+    taken = max(i for i, one in _numbered(world, line.chain) if i <= number and isinstance(one.event, e.LaneTaken))
+    if _emergency(world, line.chain, taken, release.component) is not None:
+        return
+    now = _freezing(world, len(world.journal), world.now, region, name, release.component)
+    since = _freezing(world, taken, world.journal[taken].at, region, name, release.component)
+    assert not since & now, f"{name} was given generation {release.generation} while it was frozen"
+
+
+def _freezing(world: World, end: int, at: datetime, region: str, name: str, component: str) -> set[str]:
+    """The freezes of this mainframe that stood at line `end`, by the events alone."""
+    standing: dict[str, e.Blocked] = {}
+    for line in world.journal[:end]:
+        if isinstance(line.event, e.Blocked):
+            standing[line.event.id] = line.event
+        if isinstance(line.event, e.Unblocked):
+            del standing[line.event.id]
+    return {
+        one.id
+        for one in standing.values()
+        if one.mainframe == name
+        and one.component in (None, component)
+        and one.region in (None, region)
+        and (one.until is None or at < one.until)
+    }
+
+
+def mainframes_run_what_their_peers_do(world: World) -> None:
+    """At rest, with everybody well and nothing frozen: each mainframe runs what production has for its tier."""
+    for host in world.omegas.values():
+        host.work()  # mainframes pull by themselves
+    for component, lane in world.lanes.items():
+        for region, ref in lane.current:
+            host = world.omegas[region]
+            if lane.holder is not None or component not in host.given:
+                continue
+            owners, others = _by_tier(ref)
+            for mainframe in host.mainframes.values():
+                if mainframe.licensed:
+                    wanted = owners if mainframe.tier == "server-owner" else others
+                    runs = mainframe.running.get(component)
+                    assert runs == wanted, f"{mainframe.name} in {region} runs {runs} of {component}, not {wanted}"
 
 
 def components_are_apart(world: World) -> None:

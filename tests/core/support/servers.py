@@ -60,6 +60,8 @@ class Host:
     """What is started here does not become healthy."""
     slow: bool = False
     """What is started here does not get ready for now."""
+    leaves_out: bool = True
+    """False: an agent of an earlier version."""
     artifacts: set[str] = field(default_factory=set)
     wanted: dict[str, Release] = field(default_factory=dict)
     statuses: dict[str, ComponentStatus] = field(default_factory=dict)
@@ -116,7 +118,10 @@ class Host:
     def state(self) -> State:
         self.answer()
         rows = tuple(self.component(component) for component in self.wanted)
-        return State(about=_about(self.role, self.name), url=None, components=rows, slots=self.slots(), free_bytes=1)
+        return State(
+            about=_about(self.role, self.name), url=None, components=rows, slots=self.slots(), free_bytes=1,
+            leaves_out=self.leaves_out,
+        )  # fmt: skip
 
     def slots(self) -> tuple[SlotState, ...]:
         return ()
@@ -233,6 +238,7 @@ class Distribution:
     hold: bool
     order: int
     otherwise: Release | None = None
+    left_out: tuple[str, ...] | None = None
 
     def for_tier(self, tier: str) -> Release | None:
         """What a mainframe of this tier is to run, as far as this distribution says."""
@@ -259,27 +265,39 @@ class Omega(Host):
         if mainframe.mood == "asleep" or not mainframe.licensed:
             return
         reaching = [one for one in distributions if one.for_tier(mainframe.tier)]
-        if reaching and not reaching[-1].hold:
+        frozen = distributions and mainframe.name in (distributions[-1].left_out or ())
+        if reaching and not frozen and not reaching[-1].hold:
             release = reaching[-1].for_tier(mainframe.tier)
             assert release is not None
             mainframe.take(release)
         elif component in mainframe.given:
             mainframe.take(mainframe.given[component])
 
-    def distribute(self, release: Release, hold: bool, order: int, otherwise: Release | None) -> DistributionState:
+    def distribute(
+        self,
+        release: Release,
+        hold: bool,
+        order: int,
+        otherwise: Release | None,
+        left_out: tuple[str, ...] | None = None,
+    ) -> DistributionState:
         self.answer()
+        if left_out is not None and not self.leaves_out:
+            raise refuse("left_out: Extra inputs are not permitted")
         for digest in (release.digest, otherwise.digest if otherwise else None):
             if digest is not None and digest not in self.artifacts:
                 raise refuse(f"{self.name} has no {digest[:12]}")
         distributions = self.given.setdefault(release.component, [])
         newest = distributions[-1] if distributions else None
         if newest is None or release.generation > newest.release.generation:
-            distributions.append(Distribution(release, hold, order, otherwise))
+            distributions.append(Distribution(release, hold, order, otherwise, left_out))
         elif release.generation < newest.release.generation:
             raise refuse(f"{self.name} distributes {newest.release.generation}; {release.generation} is older")
+        elif newest.left_out is not None and left_out is None:
+            raise refuse(f"{self.name} leaves mainframes out of {release.generation}, and was not told who still is")
         elif order > newest.order:
-            newest.hold, newest.order = hold, order
-        elif (order, hold) != (newest.order, newest.hold):
+            newest.hold, newest.order, newest.left_out = hold, order, left_out
+        elif (order, hold, left_out or ()) != (newest.order, newest.hold, newest.left_out or ()):
             raise refuse(f"{self.name}: the hold was last changed by order {newest.order}, not {order}")
         self.work()
         return self._state(distributions[-1])
@@ -306,6 +324,8 @@ class Omega(Host):
             return "unlicensed"
         if one.for_tier(mainframe.tier) is None:
             return "not_included"
+        if mainframe.name in (one.left_out or ()):
+            return "frozen"
         if mainframe.receipts.get(one.release.component) == one.release.generation:
             return "healthy"
         given = mainframe.given.get(one.release.component)

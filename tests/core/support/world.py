@@ -26,6 +26,7 @@ from core.facts import (
     Outcome,
     PackageSigned,
     Refused,
+    RegistrySeen,
     StatementSigned,
     StepFailed,
     Verdict,
@@ -125,8 +126,20 @@ class World:
             case _:
                 typed = about(command)
                 if typed is None:
-                    return replace(self.facts(asker, None), unfinished=unfinished)
+                    return replace(
+                        self.facts(asker, None), unfinished=unfinished, leaving_out=self._leaving_out(),
+                        registries=self._registries(),
+                    )  # fmt: skip
                 return self.facts(asker, self.latest(typed))
+
+    def _leaving_out(self) -> tuple[Deployment, ...]:
+        keys = [lane.leaves_out for lane in self.lanes.values() if lane.leaves_out]
+        return tuple(self.deployments[key] for key in keys if self.deployments[key].ended)
+
+    def _registries(self) -> tuple[RegistrySeen, ...]:
+        return tuple(
+            RegistrySeen(region, None if host.away else tuple(host.mainframes)) for region, host in self.omegas.items()
+        )
 
     def _for_push(self, update: str, asker: Person) -> Facts:
         component = self.updates[update].component if update in self.updates else "main"
@@ -304,7 +317,9 @@ class World:
         try:
             if isinstance(effect, fx.Look):
                 return replace(seen, states={**seen.states, place: self._host(place).state()})
-            fleet_now = self._omega(place).distribute(effect.release, effect.hold, effect.order, effect.otherwise)
+            fleet_now = self._omega(place).distribute(
+                effect.release, effect.hold, effect.order, effect.otherwise, effect.left_out
+            )
             return replace(seen, distributions={**seen.distributions, place: fleet_now})
         except ServerFault as fault:
             if not fault.temporary:
