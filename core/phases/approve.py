@@ -148,7 +148,9 @@ def expired(d: Deployment, facts: Facts) -> Verdict:
     if not event.checks:
         return verify.no_checks(d)
     at = say.clock(d.verification.valid_until, facts.me.time_zone, facts.now)
-    fell = verify.votes_fall(d, "the verdict expired, and the checks run again")
+    why = "the verdict expired, and the checks run again"
+    voters = tuple(vote.person for vote in d.votes)
+    fell = (VotesFell(voters, why),) if voters or d.stage is Stage.SCHEDULED else ()
     says = f"{d.name}'s verdict expired at {at}. The checks run again; you will be asked for your vote when they pass."
     return Decided((*fell, event), (says,))
 

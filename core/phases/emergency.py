@@ -13,7 +13,6 @@ from core.events import (
     CountersignOverdue,
     DeploymentEvent,
     EmergencyDeclared,
-    VotesFell,
 )
 from core.facts import Decided, Facts, Refused, Verdict
 from core.phases import approve
@@ -41,9 +40,8 @@ def declare(command: Approve, d: Deployment, facts: Facts) -> Verdict:
         return refused
     if d.stage not in (Stage.AWAITING_APPROVAL, Stage.SCHEDULED):
         return does_not_fit(d, facts, "be approved")
-    gate = verdict_gate(d, facts.now)
-    if gate is not None:
-        return _expired(d, facts)
+    if verdict_gate(d, facts.now) is not None:
+        return approve.expired(d, facts)  # no emergency goes without checks that have passed
     if emergency_counts(d, facts) and d.emergency is not None:
         by = facts.name_of(d.emergency.person)
         return Decided((), (f"{by} has declared an emergency for {d.name} already. `deploy when {d.name}`",))
@@ -55,12 +53,13 @@ def _may_not(command: Approve, d: Deployment, facts: Facts) -> Refused | None:
     if command.at or command.window:
         return Refused("twice", "An emergency goes now: leave --at and --window out. `deploy help approve`")
     found = approve.not_ready(d, facts)
+    able = [one for one in admins(facts.people, facts.policy, production(d, facts)) if may_declare(one, d, facts)]
+    can = f'{names(able)} can: `deploy approve {d.name} --emergency "<reason>"`'
     if me.shared:
-        found.append(Refused("shared", f"{me.name} is a shared account, and an emergency is one person's to declare."))
+        why = f"{me.name} is a shared account, and an emergency is one person's to declare. {can}"
+        found.append(Refused("shared", why))
     if me.id == d.pusher:
-        can = names([one for one in admins(facts.people, facts.policy, production(d, facts))
-                     if may_declare(one, d, facts)])  # fmt: skip
-        found.append(Refused("own_push", f"You pushed {d.name}: an emergency is another's to declare. {can} can."))
+        found.append(Refused("own_push", f"You pushed {d.name}: an emergency is another's to declare. {can}"))
     if not countersigners(d.component, (me.id, d.pusher), facts):
         why = "Nobody could countersign it: besides you and the pusher there is no approver or admin. `deploy whoami`"
         found.append(Refused("nobody", why))
@@ -68,15 +67,6 @@ def _may_not(command: Approve, d: Deployment, facts: Facts) -> Refused | None:
         return None
     first, *more = found
     return replace(first, more=tuple(refusal.why for refusal in more))
-
-
-def _expired(d: Deployment, facts: Facts) -> Verdict:
-    """No emergency goes without checks that have passed."""
-    if d.stage is Stage.AWAITING_APPROVAL:
-        return approve.expired(d, facts)
-    people = tuple(vote.person for vote in d.votes)
-    says = f"{d.name}'s verdict has expired, and no emergency goes without one. `deploy verify {d.name}`"
-    return Decided((VotesFell(people, "the verdict expired"),), (says,))
 
 
 def _declared(why: str, d: Deployment, facts: Facts) -> Verdict:

@@ -166,7 +166,8 @@ def test_only_admins_declare_it(who: Person, code: str) -> None:
 
 def test_the_pusher_cannot_declare_it() -> None:
     why = waiting("v1", pusher=EVA).refused(EVA, NOW).why
-    assert why == "You pushed v1: an emergency is another's to declare. Eve Poe can."
+    can = 'Eve Poe can: `deploy approve v1 --emergency "<reason>"`'
+    assert why == f"You pushed v1: an emergency is another's to declare. {can}"
 
 
 def test_it_never_skips_verification() -> None:
@@ -186,6 +187,20 @@ def test_it_never_skips_verification() -> None:
     world.settle()
     assert latest(world).stage is Stage.AWAITING_APPROVAL
     assert not [event for event in world.events("v1#1") if isinstance(event, LaneTaken)]
+
+
+def test_it_never_skips_verification_of_what_is_approved_and_waits() -> None:
+    """The verdict expired meanwhile: the checks run again, once, however often it is declared."""
+    world = waiting("v1")
+    world.done(EVE, c.Freeze("audit"))
+    world.done(BO, c.Approve("v1"))
+    world.done(CY, c.Approve("v1"))
+    assert latest(world).stage is Stage.SCHEDULED
+    world.now += timedelta(days=2)
+    assert world.done(EVE, NOW)[0].startswith("v1's verdict expired at ")
+    assert (latest(world).stage, latest(world).runs) == (Stage.VERIFYING, 2)
+    assert world.refused(EVE, NOW).code == "not_ready"
+    assert latest(world).runs == 2
 
 
 def test_it_is_refused_where_nobody_could_countersign() -> None:
