@@ -35,7 +35,7 @@ from core.state import Deployment, Server
 from core.text import nearest
 from core.views import answers
 from core.views.audit import evidence
-from core.views.deployment import deployment_card
+from core.views.card import deployment_card
 from core.workflow import Writing, not_allowed
 
 _ASKING = 5.0

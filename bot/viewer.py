@@ -9,7 +9,7 @@ from core.cards import Card
 from core.people import Person
 from core.policy import approvers, awaited
 from core.state import Deployment
-from core.views.deployment import Progress, deployment_card
+from core.views.card import Progress, deployment_card
 
 
 class Viewer:

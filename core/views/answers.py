@@ -18,7 +18,7 @@ from core.policy import Gate, countersigners, earliest, gates, lifting, may, nam
 from core.release.wire import Registered, State
 from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
-from core.views.deployment import TITLES, would_be_frozen
+from core.views.card import TITLES, would_be_frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from core.policy import Holiday, Policy, Window
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
 from core.views.answers import status, when
-from core.views.deployment import deployment_card
+from core.views.card import deployment_card
 from core.workflow import Writing
 from tests.core.support.tables import kinds
 from tests.core.support.team import ALICE, BO, CY, DI, EVE, POLICY, VI

@@ -18,7 +18,7 @@ from core.routing import Route
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
 from core.views.answers import AlphaSeen, status, when
-from core.views.deployment import deployment_card
+from core.views.card import deployment_card
 from tests.core.support.tables import kinds
 from tests.core.support.team import ALICE, BO, CY, DI, EVE, EVERYBODY, OPS, POLICY, VI
 from tests.core.support.world import World

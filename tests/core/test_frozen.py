@@ -19,7 +19,7 @@ from core.stages import Stage
 from core.state import LeftOut, ManifestFacts
 from core.views.answers import mainframes as answered
 from core.views.answers import when
-from core.views.deployment import deployment_card
+from core.views.card import deployment_card
 from tests.core.support import laws
 from tests.core.support.team import ALICE, BO, CY, EVE
 from tests.core.support.world import World, digest_of

@@ -12,7 +12,7 @@ from core.policy import EVERY, Policy, Scope, holds, quorum, roles_in
 from core.stages import Stage
 from core.state import ManifestFacts
 from core.views.answers import whoami
-from core.views.deployment import deployment_card
+from core.views.card import deployment_card
 from core.workflow import decide
 from tests.core.support.making import in_stage
 from tests.core.support.tables import outcome

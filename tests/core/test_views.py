@@ -21,7 +21,7 @@ from core.stages import Stage, legal
 from core.state import Lane, ManifestFacts, ReleaseRef
 from core.views import answers
 from core.views.answers import AlphaSeen, ServerSeen
-from core.views.deployment import Progress, buttons, deployment_card
+from core.views.card import Progress, buttons, deployment_card
 from tests.core.support.making import DIGEST, MAKERS, OLD, Making, in_stage
 from tests.core.support.team import (
     ALICE,
