@@ -1,0 +1,67 @@
+"""On OMEGA: one region after another towards a release."""
+
+from __future__ import annotations
+
+from core import say
+from core.effects import Desire, Observed, Package, Step, Upload, Wait
+from core.facts import RegionHealthy, StepFailed
+from core.phases.deploy import is_switched
+from core.release.wire import ComponentState, Release
+from core.state import Deployment, omega
+from core.steps.fleet import cannot_leave_out, left_out_in
+from core.steps.looking import runs_at, unseen
+from core.steps.wanted import BACK, release_of
+
+
+def deploying(d: Deployment, seen: Observed, poll: float) -> Step:
+    release = release_of(d)
+    if not d.packaged:
+        return seen.package or Package(omega(d.regions[0]), release)
+    waiting: Wait | None = None
+    for region in d.regions:
+        if is_switched(d, region):
+            continue
+        step = switch(d, omega(region), region, release, seen, poll)
+        if not isinstance(step, Wait):
+            return step
+        waiting = step
+    return waiting or Wait(poll)
+
+
+def switch(d: Deployment, place: str, region: str, release: Release, seen: Observed, poll: float) -> Step:
+    """One region towards `release`, or what it has come to."""
+    if blind := unseen(place, seen, poll):
+        return blind
+    runs = runs_at(place, d.component, seen)
+    if runs is None or runs.generation < release.generation:
+        if d.hold is not None:
+            return Wait(None, "paused")
+        names = left_out_in(d, region)
+        if names and d.stage not in BACK and not seen.states[place].leaves_out:
+            return cannot_leave_out(d, region, names)
+        if release.digest is not None and (place, release.digest) not in seen.uploaded:
+            return Upload(place, release.digest)
+        return Desire(place, release)
+    if runs.generation > release.generation or runs.wanted != release.digest:
+        return StepFailed(_by_another(region, runs, release), region, runs.generation)
+    return _come_to(runs, region, release, poll)
+
+
+def _by_another(region: str, runs: ComponentState, release: Release) -> str:
+    """As after a restore from a backup, which does not know what was deployed since."""
+    what = say.digest(runs.wanted) if runs.wanted else "nothing"
+    numbers = f"generation {runs.generation}; this is {release.generation}"
+    return (f"OMEGA {region} was given {what} by another, as {numbers}. "
+            "The next try goes above it: make sure that nothing is lost by that")  # fmt: skip
+
+
+def _come_to(runs: ComponentState, region: str, release: Release, poll: float) -> Step:
+    match runs.status:
+        case "healthy" if runs.running == release.digest:
+            return RegionHealthy(region, release.generation, runs.url)
+        case "offline" if release.digest is None:
+            return RegionHealthy(region, release.generation, None)
+        case "failed" | "crashed":
+            return StepFailed(f"OMEGA {region}: {runs.error or 'the release did not become healthy'}", region)
+        case _:
+            return Wait(poll)
