@@ -136,6 +136,8 @@ async def measure() -> list[Row]:
         except Missing as error:
             rows.append(Row(f"committed command beside {package}", alone, float("nan"), "µs", f"not measured: {error}"))
             continue
-        rows.append(Row(f"committed command, 1 in flight, beside {package}", alone, theirs[0], "µs", "its fixed text"))
-        rows.append(Row(f"committed command, 64 in flight, beside {package}", many, theirs[1], "µs", "its fixed text"))
+        what = f"committed command, 1 in flight, beside {package}"
+        rows.append(Row(what, alone, theirs[0], "µs", "its fixed text", why=commits.WHY))
+        what = f"committed command, 64 in flight, beside {package}"
+        rows.append(Row(what, many, theirs[1], "µs", "its fixed text", why=commits.WHY))
     return rows

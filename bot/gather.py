@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -50,20 +51,20 @@ class Gatherer:
         self._source = source
         self._agents = agents
 
-    async def for_command(self, command: Writing, asker: Person, channel: str, nonce: str) -> Facts:
+    async def for_command(self, command: Writing, asker: Person, channel: str) -> Facts:
         """Everything that `command` is decided by."""
         match command:
             case c.Configure(url=url):
                 admin = "admin" in roles_in(asker, self._policy)
                 probe = await self._agents.probe(url) if admin else None
                 unfinished = tuple(await self._store.active())
-                return replace(await self._facts(asker, channel, nonce), probe=probe, unfinished=unfinished)
+                return replace(await self._facts(asker, channel), probe=probe, unfinished=unfinished)
             case c.Push():
-                return await self._for_push(command, asker, channel, nonce)
+                return await self._for_push(command, asker, channel)
             case _:
                 typed = about(command)
                 around = await self._store.surroundings(*c.split_id(typed or ""))
-                return self.within(around, asker, channel, nonce)
+                return self.within(around, asker, channel)
 
     async def about_all(self, command: Writing, asker: Person) -> Concerned:
         """What a command about production as a whole is decided by besides; OMEGA is asked for an admin alone."""
@@ -89,13 +90,13 @@ class Gatherer:
             return RegistrySeen(server.region, None)
         return RegistrySeen(server.region, tuple(one.name for one in fleet))
 
-    async def for_deployment(self, key: str, nonce: str) -> Facts | None:
+    async def for_deployment(self, key: str) -> Facts | None:
         """What is known of one deployment, where no person asks; None where there is no such key."""
         around = await self._store.surroundings(*c.split_id(key))
         d = around.deployment
         if d is None:
             return None
-        facts = self.within(around, None, d.home, nonce)
+        facts = self.within(around, None, d.home)
         return replace(facts, people=self._involved(d, None, self._shown(d))) if self._people.asks else facts
 
     def _shown(self, d: Deployment) -> Sequence[Person]:
@@ -105,8 +106,10 @@ class Gatherer:
         unsure = self._people.unsure(people) & voted
         return [replace(one, roles=one.roles | {"approver"}) if one.id in unsure else one for one in people]
 
-    def within(self, around: Surroundings, asker: Person | None, channel: str, nonce: str) -> Facts:
-        """What the store knows, with who there is and the rules. Pure but for the clock: for any thread."""
+    def within(
+        self, around: Surroundings, asker: Person | None, channel: str, besides: Concerned = Concerned()
+    ) -> Facts:
+        """What the store knows, with who there is and the rules. Pure but for clock and nonce: for any thread."""
         people = self._involved(around.deployment, asker, self._people.all())
         return Facts(
             now=self._clock.now(),
@@ -116,7 +119,10 @@ class Gatherer:
             servers=around.servers,
             asker=asker,
             channel=channel,
-            nonce=nonce,
+            nonce=secrets.token_urlsafe(18),
+            unfinished=besides.unfinished,
+            leaving_out=besides.leaving_out,
+            registries=besides.registries,
             deployment=around.deployment,
             lane=around.lane,
             siblings=around.siblings,
@@ -144,20 +150,20 @@ class Gatherer:
 
     async def bare(self, asker: Person, channel: str) -> Facts:
         """What every answer needs: who there is, and which servers."""
-        return await self._facts(asker, channel, "")
+        return await self._facts(asker, channel)
 
-    async def _facts(self, asker: Person | None, channel: str, nonce: str) -> Facts:
+    async def _facts(self, asker: Person | None, channel: str) -> Facts:
         servers, blocks = tuple(await self._store.servers()), tuple(await self._store.blocks())
-        return self.within(Surroundings(None, servers, blocks=blocks), asker, channel, nonce)
+        return self.within(Surroundings(None, servers, blocks=blocks), asker, channel)
 
     # -- push ----------------------------------------------------------------------------------------------------------
 
-    async def _for_push(self, command: c.Push, asker: Person, channel: str, nonce: str) -> Facts:
+    async def _for_push(self, command: c.Push, asker: Person, channel: str) -> Facts:
         before = await self._store.deployment(command.id)
         alpha = await self._alpha(command.id, asker)
         component = alpha.manifest.component if alpha.manifest else "main"
         lane, siblings = await self._store.lane(component), tuple(await self._store.active(component))
-        facts = await self._facts(asker, channel, nonce)
+        facts = await self._facts(asker, channel)
         return replace(facts, deployment=before, lane=lane, siblings=siblings, alpha=alpha)
 
     async def _alpha(self, id: str, asker: Person) -> AlphaFacts:  # noqa: A002 - the word of the domain

@@ -149,7 +149,7 @@ class Reader:
         return Reply("done", answers.when(d, await self._around(d, facts), zone), d.name)
 
     async def _around(self, d: Deployment, facts: Facts) -> Facts:
-        found = await self._gather.for_deployment(d.key, "")
+        found = await self._gather.for_deployment(d.key)
         return facts if found is None else replace(found, asker=facts.asker)
 
     async def _missing(self, typed: str, facts: Facts) -> Reply:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -27,6 +26,7 @@ from core.parsing import Reply as Usage
 from core.people import Account, Person
 from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, Reply, Settled, Store, Surroundings
 from core.ports import Outcome as Result
+from core.replacing import replace
 from core.state import Deployment
 from core.workflow import Writing, about, conclude, decide
 
@@ -200,23 +200,15 @@ class Service:
             answer = (_by_outbox(reply, message, person, facts.now),) if late else ()
             return replace(draft, settled=settled, outbox=(*draft.outbox, *answer))
 
-        fresh = nonce()
         if isinstance(command, c.Push | c.Configure):  # ALPHA and servers are asked first, outside any transaction
-            draft = drafted(await self._gather.for_command(command, person, message.channel, fresh))
+            draft = drafted(await self._gather.for_command(command, person, message.channel))
             await self._store.commit(draft)
         else:
             typed = about(command)
             besides = Concerned() if typed else await self._gather.about_all(command, person)
             wanted = await self._store.decide(
                 *c.split_id(typed or ""),
-                lambda around: drafted(
-                    replace(
-                        self._gather.within(around, person, message.channel, fresh),
-                        unfinished=besides.unfinished,
-                        leaving_out=besides.leaving_out,
-                        registries=besides.registries,
-                    )
-                ),
+                lambda around: drafted(self._gather.within(around, person, message.channel, besides)),
             )
             draft = _certain(wanted)
         return draft, _certain(draft.settled).reply
@@ -246,12 +238,11 @@ class Service:
             events = ()
             if around.deployment is None:
                 return None
-            facts = self._gather.within(around, None, around.deployment.home, fresh)
+            facts = self._gather.within(around, None, around.deployment.home)
             events = conclude(outcome, facts)
             return change(facts, events, lease=lease) if events else None
 
         for _ in range(_TRIES):
-            fresh = nonce()
             try:
                 committed = await self._store.decide(*c.split_id(key), concluded)
             except Conflict:
@@ -267,7 +258,7 @@ class Service:
 
     async def facts(self, key: str) -> Facts | None:
         """What is known of one deployment now, for a step or an outcome."""
-        return await self._gather.for_deployment(key, nonce())
+        return await self._gather.for_deployment(key)
 
     # -- what was left behind ------------------------------------------------------------------------------------------
 
@@ -306,10 +297,6 @@ def _certain(value: T | None) -> T:
     if value is None:
         raise TypeError("a decision about a message settles it")
     return value
-
-
-def nonce() -> str:
-    return secrets.token_urlsafe(18)
 
 
 def _with_seen(command: Writing, seen: c.Seen | None) -> Writing:

@@ -21,21 +21,21 @@ class Viewer:
 
     async def card(self, key: str) -> tuple[Card, int] | None:
         """The card, and the version of the deployment that it shows. None where there is no such deployment."""
-        facts = await self._gather.for_deployment(key, "")
+        facts = await self._gather.for_deployment(key)
         if facts is None or facts.deployment is None:
             return None
         return deployment_card(facts.deployment, facts, self._zone, self._progress.get(key)), facts.deployment.version
 
     async def awaited(self, key: str) -> frozenset[str]:
         """The people whose vote the deployment waits for now; nobody where there is no such deployment."""
-        facts = await self._gather.for_deployment(key, "")
+        facts = await self._gather.for_deployment(key)
         if facts is None or facts.deployment is None:
             return frozenset()
         return frozenset(person.id for person in awaited(facts.deployment, facts))
 
     async def could_vote(self, key: str) -> frozenset[str]:
         """The people whose vote would count for it now."""
-        facts = await self._gather.for_deployment(key, "")
+        facts = await self._gather.for_deployment(key)
         if facts is None or facts.deployment is None:
             return frozenset()
         return frozenset(person.id for person in approvers(facts.deployment, facts))

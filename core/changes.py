@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -117,12 +117,13 @@ def _draft(chain: str, event: e.Event, at: datetime, by: str, via: str) -> Draft
 
 def plain(event: e.Event) -> dict[str, Any]:
     """The event's fields as JSON values, as the journal keeps and hashes them."""
-    fields: dict[str, Any] = _json(asdict(event))
-    return fields
+    return {field.name: _json(getattr(event, field.name)) for field in fields(event)}
 
 
 def _json(value: Any) -> Any:
     match value:
+        case None | str() | int() | float() if not isinstance(value, Enum):
+            return value
         case dict():
             return {str(key): _json(item) for key, item in value.items()}
         case list() | tuple():
@@ -131,5 +132,7 @@ def _json(value: Any) -> Any:
             return value.isoformat()
         case Enum():
             return value.value
+        case _ if is_dataclass(value):
+            return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value

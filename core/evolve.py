@@ -5,12 +5,12 @@ Nothing else makes a new state, so the journal and what is stored can always be 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
 from core import events as e
 from core.attestation import attestation
+from core.replacing import replace
 from core.stages import Stage, connected
 from core.state import (
     PUBLIC,

@@ -7,7 +7,8 @@ object, and is not written again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Table
@@ -15,6 +16,7 @@ from sqlalchemy import Table
 from adapters.store import codec
 from adapters.store.codec import Row
 from adapters.store.tables import CHECK, MAINFRAME, PLACEMENT
+from core.replacing import replace
 from core.state import Check, Deployment, Mainframe, Placement, Vote
 
 Values = dict[str, Any]
@@ -32,7 +34,7 @@ VOTE_COLUMNS = ("person", "run", "at")
 
 def next_version(d: Deployment) -> Deployment:
     """`d` as it is stored and read back: one version on, mainframes in order."""
-    mainframes = tuple(sorted(d.mainframes, key=lambda mainframe: (mainframe.region, mainframe.name)))
+    mainframes = d.mainframes and tuple(sorted(d.mainframes, key=lambda mainframe: (mainframe.region, mainframe.name)))
     return replace(d, version=d.version + 1, mainframes=mainframes)
 
 
@@ -41,6 +43,15 @@ def deployment_row(d: Deployment) -> Values:
     row: Values = {name: getattr(d, name) for name in _COLUMNS}
     row |= {"stage": d.stage.value, "active": int(not d.ended), "run": run_of(d)}
     row["data"] = codec.dump(d, _LEFT_OUT)
+    return row
+
+
+def deployment_changes(before: Deployment, after: Deployment) -> Values:
+    """What may differ in its own row. SQLite writes each index of a column that is named, differ or not."""
+    row: Values = {"version": after.version, "stage": after.stage.value, "run": run_of(after)}
+    if after.ended != before.ended:
+        row["active"] = int(not after.ended)
+    row["data"] = codec.dump(after, _LEFT_OUT)
     return row
 
 
@@ -53,10 +64,12 @@ def run_of(d: Deployment) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table of parts of a deployment. `rows` gives what belongs there, by primary key without the deployment."""
+    """A table of parts of a deployment: the `facts` that are there, and `rows` of them by primary key without the
+    deployment."""
 
     table: Table
     identity: tuple[str, ...]
+    facts: Callable[[Deployment], object]
     rows: Callable[[Deployment], Mapping[Key, tuple[int, object]]]
     row: Callable[[Deployment, int, Any], Values]
 
@@ -74,6 +87,8 @@ class Differences:
 def differences(before: Deployment | None, after: Deployment) -> Iterator[Differences]:
     """What must be written so that the parts of `before` become those of `after`; nothing for tables that stay."""
     for part in PARTS:
+        if before and part.facts(before) is part.facts(after):
+            continue
         old = part.rows(before) if before else {}
         new = part.rows(after)
         if part is CHECKS and before and run_of(before) != run_of(after):
@@ -144,11 +159,11 @@ def vote_row(d: Deployment, vote: Vote) -> Values:
     return {"deployment": d.key, "fallen_at": None, **codec.split(vote, VOTE_COLUMNS)}
 
 
-CHECKS = Part(CHECK, ("run", "name"), _checks, _check_row)
+CHECKS = Part(CHECK, ("run", "name"), attrgetter("verification"), _checks, _check_row)
 PARTS = (
-    Part(PLACEMENT, ("server",), _placements, _placement_row),
+    Part(PLACEMENT, ("server",), attrgetter("placements"), _placements, _placement_row),
     CHECKS,
-    Part(MAINFRAME, ("region", "name"), _mainframes, _mainframe_row),
+    Part(MAINFRAME, ("region", "name"), attrgetter("mainframes"), _mainframes, _mainframe_row),
 )
 
 

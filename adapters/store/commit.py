@@ -118,10 +118,11 @@ def _insert_new(c: Connection, after: Deployment) -> None:
 
 
 def _update(c: Connection, d: Deployment, after: Deployment, before: Deployment | None) -> None:
-    values = {"its_key": d.key, "its_version": d.version, **aggregate.deployment_row(after)}
-    stored = updating(DEPLOYMENT, "key", "version")
-    if before is None or before.version != d.version or stored.run(c, values) != 1:
-        raise Conflict(f"{d.key} is no longer at version {d.version}")
+    if before is not None and before.version == d.version:
+        values = {"its_key": d.key, "its_version": d.version, **aggregate.deployment_changes(before, after)}
+        if updating(DEPLOYMENT, "key", "version").run(c, values) == 1:
+            return
+    raise Conflict(f"{d.key} is no longer at version {d.version}")
 
 
 def _write_parts(c: Connection, changes: aggregate.Differences) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from adapters.store.database import Database, StoreUnusable, named
+from adapters.store.tables import for_postgresql
 
 WRITERS = 6
 READERS = 4
@@ -44,6 +45,7 @@ def database(url: URL) -> Database:
             "PostgreSQL needs a driver that is not installed; install Ashat with it: pip install 'ashat[postgres]'"
         ) from error
     event.listen(writer, "connect", _durable)
+    for_postgresql()
     return Database(named(url), writer, WRITERS, reader, READERS, _guard)
 
 

@@ -34,9 +34,9 @@ class Work:
         return self.lease_owner == lease.owner and self.fence == lease.fence
 
     def wished(self, at: datetime | None) -> Work:
-        if at is None:
-            return replace(self, due_at=None) if self.lease_owner is None else self
-        return replace(self, due_at=_earlier(self.due_at, at))
+        withdrawn = at is None and self.lease_owner is None
+        due_at = None if withdrawn else _earlier(self.due_at, at)
+        return self if due_at == self.due_at else replace(self, due_at=due_at)
 
     def claimed(self, owner: str, until: datetime) -> Work:
         return Work(self.key, None, owner, until, self.fence + 1)

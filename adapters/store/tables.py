@@ -46,7 +46,13 @@ def _of_deployment() -> Any:
 
 
 def _where(name: str, *columns: str, condition: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+    return Index(name, *columns, sqlite_where=text(condition))
+
+
+def for_postgresql() -> None:
+    """The conditions of indexes there too. To name them at once would import its dialect where nobody uses it."""
+    for index in (index for table in SCHEMA.tables.values() for index in table.indexes):
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
 
 
 class Base(SQLModel, registry=registry(metadata=SCHEMA)):

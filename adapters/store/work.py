@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from adapters.store.schedule import Work
-from adapters.store.statement import Statement
+from adapters.store.statement import Question, Statement
 from adapters.store.tables import WORK
 from adapters.store.upsert import added
 from core.ports import Change, FenceLost, Lease
 
 _ITS = WORK.c.key == bindparam("its_key")
-_READ = (
-    select(WORK.c.key, WORK.c.due_at, WORK.c.lease_owner, WORK.c.lease_until, WORK.c.fence)
-    .where(WORK.c.key.in_(bindparam("keys", expanding=True)))
-    .order_by(WORK.c.key)
-    .with_for_update()
-)
+_READ = select(WORK.c.key, WORK.c.due_at, WORK.c.lease_owner, WORK.c.lease_until, WORK.c.fence).with_for_update()
+_READ_ALL = _READ.where(WORK.c.key.in_(bindparam("keys", expanding=True))).order_by(WORK.c.key)
+_READ_ONE = Question(_READ.where(_ITS))
 _WRITE = Statement(update(WORK).where(_ITS))
 
 
@@ -87,8 +83,11 @@ def next_due(c: Connection, now: datetime) -> datetime | None:
 
 
 def _read(c: Connection, keys: Sequence[str]) -> dict[str, Work]:
-    """Locked, on a database where others could change them meanwhile."""
-    return {row[0]: Work(*row) for row in c.execute(_READ, {"keys": keys})} if keys else {}
+    """Locked, on a database where others could change them meanwhile. Mostly it is one."""
+    if not keys:
+        return {}
+    found = _READ_ONE.rows(c, {"its_key": keys[0]}) if len(keys) == 1 else c.execute(_READ_ALL, {"keys": keys})
+    return {row[0]: Work(*row) for row in found}
 
 
 def _write(c: Connection, work: Work) -> None:
@@ -96,7 +95,8 @@ def _write(c: Connection, work: Work) -> None:
 
 
 def _row(work: Work) -> dict[str, object]:
-    return {**asdict(work), "ready_at": work.ready_at}
+    its = ("key", "due_at", "lease_owner", "lease_until", "fence", "ready_at")
+    return {name: getattr(work, name) for name in its}
 
 
 def _held() -> ColumnElement[bool]:

@@ -6,6 +6,8 @@ import asyncio
 import random
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +15,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from adapters.store.aggregate import deployment_changes
 from adapters.store.alone import alone
 from adapters.store.database import StoreUnusable
 from adapters.store.known import Known
 from adapters.store.sql import SqlStore
 from adapters.store.statement import driver_of
+from adapters.store.tables import DEPLOYMENT
 from core.evolve import evolve
 from core.journal import first_fault
 from core.ports import Change, Conflict, Settled, Surroundings
+from core.stages import Stage
 from core.state import Deployment, Lane, Placement
 from tests.contract.store.samples import (
     START,
@@ -351,3 +356,18 @@ def test_one_bot_at_a_time_works_on_a_database(tmp_path: Path) -> None:
         assert stat.S_IMODE(file.with_name("ashat.db.lock").stat().st_mode) == 0o600
     with alone(file):  # the lock ends with whoever held it
         pass
+
+
+def test_what_stays_is_named_in_no_update_of_a_deployment() -> None:
+    """SQLite writes the index of each column that is named."""
+    d = new_deployment()
+    indexed = {column.name for index in DEPLOYMENT.indexes for column in index.columns} | {"id", "attempt", "key"}
+    changes = deployment_changes(d, replace(d, notes=("Seen",)))
+    assert not changes.keys() & {*indexed, "active"}
+    assert deployment_changes(d, replace(d, stage=Stage.CANCELLED))["active"] == 0
+
+
+def test_sqlite_needs_nothing_of_postgresql() -> None:
+    code = "import sys, adapters.store.sql; print('sqlalchemy.dialects.postgresql' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
