@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sqlite3
@@ -100,8 +101,9 @@ KINDS = {"api": api, "echo": echo, "acks": acks, "inserts": inserts, "bot": bot}
 
 
 async def main(kind: str, folder: Path) -> None:
-    """All with the server that the bot has, with its settings."""
+    """All with the server that the bot has, with its settings, and at rest as `ashat run` is."""
     app = await KINDS[kind](folder)
+    gc.freeze()
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)

@@ -86,8 +86,9 @@ def push_line(fields: Mapping[str, str | Sequence[str]]) -> tuple[str, dict[str,
 
 def lacking(text: str) -> dict[str, str] | None:
     """What a typed `push` gave, by field, where it is not enough for a push; None where it is, or is none."""
-    tokens = lex(visible(text))
-    if not isinstance(tokens, tuple) or not isinstance(parse(text), Reply):
+    line = visible(text)
+    tokens = lex(line) if "push" in line.lower() else ()
+    if not isinstance(tokens, tuple) or not tokens or not isinstance(parse(text), Reply):
         return None
     words = [token.text for token in tokens if token.text.lower() not in ("deploy", "/deploy") and not token.flag]
     if not words or words[0].lower() != "push" or len(words) > 2:

@@ -27,6 +27,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 
 async def _serve(settings: Settings) -> None:
     import asyncio
+    import gc
 
     from bot import wiring
 
@@ -40,6 +41,7 @@ async def _serve(settings: Settings) -> None:
         try:
             await app.start()
             await shell.start()
+            gc.freeze()  # what is there now stays; to look through all of it again would stop everybody for 0.1 s
             await stopped.wait()
         finally:
             await shell.stop()
