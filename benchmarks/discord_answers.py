@@ -1,7 +1,8 @@
 """From Discord's event to the first answer of a bot, over real sockets: ours beside plain discord.py.
 
 Each bot is a process of its own, before a Discord of its own (the tests' peer) in this one. They take turns, so that a
-busy machine is as busy for each. A read is `/deploy status`; a write is `/deploy note`, on disk when it is answered.
+busy machine is as busy for each. A read is `/deploy status`, answered in one request; a write is `/deploy note`, on
+disk when it is acknowledged, and answered in a second one.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from tests.discord.peer.interactions import COMMAND
 from tests.discord.peer.site import Call
 from tests.discord.peer.troubles import ANSWER
 
-ALONE = 150
+ALONE = 100
 """Interactions of a round, one at a time."""
-MANY = 300
+MANY = 200
 IN_FLIGHT = 16
-ROUNDS = 5
+ROUNDS = 9
 PATIENCE = 60.0
 _SETTLED = "PATCH /webhooks/{id}/{token}/messages/{id}"
 _WHOLE = 4
@@ -115,10 +116,11 @@ class Found:
 
 
 async def compared(ours: Bench, floor: Bench, what: str) -> tuple[Found, Found]:
-    """Round by round in turns; the median of the rounds."""
+    """Round by round in turns, after one that warms up; the median of the rounds."""
     both = (ours, floor)
     for one in both:
         await one.alone(what)
+        await one.many(what)
     alone: list[list[list[float]]] = [[], []]
     many: list[list[float]] = [[], []]
     for _ in range(ROUNDS):

@@ -38,21 +38,26 @@ async def api(_: Path) -> ASGIApp:
         "user": {"id": USER, "team_id": TEAM}, "channel": {"id": CHANNEL, "name": "deployments", "is_member": True},
     }  # fmt: skip
 
-    answered = 0
+    answered, another = 0, asyncio.Condition()
 
     async def respond(_: Request) -> Response:
         nonlocal answered
-        answered += 1
+        async with another:
+            answered += 1
+            another.notify_all()
         return Response("ok")
 
-    async def count(_: Request) -> Response:
+    async def count(request: Request) -> Response:
+        """How many, once there are so many."""
+        async with another:
+            await another.wait_for(lambda: answered >= request.path_params["least"])
         return Response(str(answered))
 
     async def said(_: Request) -> Response:
         return JSONResponse(answer)
 
     rest = Route("/{path:path}", said, methods=["GET", "POST"])
-    return Starlette(routes=[Route("/respond", respond, methods=["POST"]), Route("/answered", count), rest])
+    return Starlette(routes=[Route("/respond", respond, methods=["POST"]), Route("/answered/{least:int}", count), rest])
 
 
 async def echo(_: Path) -> ASGIApp:
