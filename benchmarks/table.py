@@ -18,6 +18,8 @@ class Row:
     unit: str
     against: str
     aim: str = ""
+    why: str = ""
+    """What it is that takes longer than the floor. Told once under the table, where rows share it."""
 
     @property
     def ratio(self) -> float:
@@ -42,7 +44,9 @@ def render(rows: list[Row]) -> str:
     def line(parts: tuple[str, ...]) -> str:
         return "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
 
-    return "\n".join([line(head), line(tuple("-" * width for width in widths)), *(line(row) for row in cells)])
+    table = [line(head), line(tuple("-" * width for width in widths)), *(line(row) for row in cells)]
+    whys = dict.fromkeys(row.why for row in rows if row.why)
+    return "\n".join([*table, *(f"\n{why}" for why in whys)])
 
 
 def microseconds(call: Callable[[], object], times: int, rounds: int = 7) -> float:

@@ -88,7 +88,7 @@ class Tasks:
     async def _dispatch(self) -> None:
         """A few at a time: an acknowledgement that is wanted meanwhile stands behind these few alone."""
         while self._waiting:
-            begun = set()
+            begun: set[asyncio.Task[None]] = set()
             while self._waiting and len(begun) < _AT_ONCE and self._may_begin(self._waiting[0][0]):
                 begun.add(self.start_now(self._waiting.popleft()[1]))
             if begun:
