@@ -74,7 +74,7 @@ class Desk:
         self._heard: OrderedDict[str, None] = OrderedDict()
 
     async def accept(self, said: Said, *, in_place: bool = False) -> None:
-        """Durable, then acknowledged, then carried out. Raises what the store raises.
+        """Durable, then acknowledged, then answered; a question perhaps at once. Raises what the store raises.
 
         `in_place`: the answer takes the place of the message that was clicked.
         """
