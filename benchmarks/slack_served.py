@@ -113,7 +113,9 @@ async def main(kind: str, folder: Path) -> None:
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)
     print(listening.getsockname()[1], flush=True)
-    config = uvicorn.Config(app, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, interface="asgi3", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+    )  # fmt: skip
     await uvicorn.Server(config).serve(sockets=[listening])
 
 
