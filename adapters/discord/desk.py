@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
 
 import structlog
@@ -88,12 +88,14 @@ class Desk:
         message = self._incoming(said)
         await self._door.submit(message)
         self._remember(said.delivery)
-        answering = self._tasks.start(self._door.answer(message))
+        answering: asyncio.Task[Answer] | None = None
         if said.interaction is not None and not said.interaction.answered:
-            if not writes(parse(said.text)) and await self._at_once(said, said.interaction, answering):
-                return
+            if not writes(parse(said.text)):
+                answering = self._tasks.start(self._door.answer(message))
+                if await self._at_once(said, said.interaction, answering):
+                    return
             await (said.interaction.defer_update() if in_place else said.interaction.defer())
-        self._tasks.start(self._guarded(said, self._carry_out(said, answering)))
+        self._tasks.start(self._guarded(said, self._carry_out(said, answering or self._door.answer(message))))
 
     async def _at_once(self, said: Said, interaction: Interaction, answering: asyncio.Task[Answer]) -> bool:
         """Whether the answer was there soon, and was all that Discord had to be told."""
@@ -206,7 +208,7 @@ class Desk:
 
     # -- after the acknowledgement -------------------------------------------------------------------------------------
 
-    async def _carry_out(self, said: Said, answering: asyncio.Task[Answer]) -> None:
+    async def _carry_out(self, said: Said, answering: Awaitable[Answer]) -> None:
         answer = await answering
         if answer.outcome != "ignored" or said.interaction is not None:
             await self.tell(said, *_shown(said, answer))
