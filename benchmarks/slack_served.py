@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sqlite3
@@ -37,21 +38,26 @@ async def api(_: Path) -> ASGIApp:
         "user": {"id": USER, "team_id": TEAM}, "channel": {"id": CHANNEL, "name": "deployments", "is_member": True},
     }  # fmt: skip
 
-    answered = 0
+    answered, another = 0, asyncio.Condition()
 
     async def respond(_: Request) -> Response:
         nonlocal answered
-        answered += 1
+        async with another:
+            answered += 1
+            another.notify_all()
         return Response("ok")
 
-    async def count(_: Request) -> Response:
+    async def count(request: Request) -> Response:
+        """How many, once there are so many."""
+        async with another:
+            await another.wait_for(lambda: answered >= request.path_params["least"])
         return Response(str(answered))
 
     async def said(_: Request) -> Response:
         return JSONResponse(answer)
 
     rest = Route("/{path:path}", said, methods=["GET", "POST"])
-    return Starlette(routes=[Route("/respond", respond, methods=["POST"]), Route("/answered", count), rest])
+    return Starlette(routes=[Route("/respond", respond, methods=["POST"]), Route("/answered/{least:int}", count), rest])
 
 
 async def echo(_: Path) -> ASGIApp:
@@ -100,13 +106,16 @@ KINDS = {"api": api, "echo": echo, "acks": acks, "inserts": inserts, "bot": bot}
 
 
 async def main(kind: str, folder: Path) -> None:
-    """All with the server that the bot has, with its settings."""
+    """All with the server that the bot has, with its settings, and at rest as `ashat run` is."""
     app = await KINDS[kind](folder)
+    gc.freeze()
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)
     print(listening.getsockname()[1], flush=True)
-    config = uvicorn.Config(app, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, interface="asgi3", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+    )  # fmt: skip
     await uvicorn.Server(config).serve(sockets=[listening])
 
 

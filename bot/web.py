@@ -9,16 +9,14 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger("ashat.web")
 
 _GRACE = 5
 """Seconds for requests that are under way when it stops."""
+_NOT_FOUND: ASGIApp = PlainTextResponse("Not Found", 404)
 
 
 class CannotListen(Exception):
@@ -31,19 +29,22 @@ class Web:
     def __init__(self, listen: str, paths: Mapping[str, ASGIApp]) -> None:
         """`listen` is host and port, the host of IPv6 in brackets; port 0 takes any."""
         self._listen = listen
-        routes = [Route("/healthz", _healthz), *(Route(path, app) for path, app in paths.items())]
-        self.app = Starlette(routes=routes)
+        self._paths: dict[str, ASGIApp] = {"/healthz": PlainTextResponse("ok"), **paths}
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
         self.port = 0
         """The port it has, once it has started."""
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the server serves. So few paths need no router, whose layers each acknowledgement would pass."""
+        await self._paths.get(scope["path"], _NOT_FOUND)(scope, receive, send)
 
     async def start(self) -> None:
         """Raises CannotListen."""
         listening = self._bound()
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(
-            self.app, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+            self.app, interface="asgi3", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=_GRACE,
         )  # fmt: skip
         self._server = _Server(config)
@@ -73,10 +74,6 @@ class Web:
             listening.close()
             raise CannotListen(f"Cannot listen on {self._listen}: {error}. Set [http] listen.") from error
         return listening
-
-
-async def _healthz(_: Request) -> PlainTextResponse:
-    return PlainTextResponse("ok")
 
 
 class _Server(uvicorn.Server):

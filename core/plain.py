@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from core import say
@@ -26,7 +26,12 @@ def lines(card: Card, said: Said = _words) -> list[str]:
 
 def line_of(line: str | Bar, said: Said = _words) -> str:
     """One fact as text; of a bar the numbers stand first: `3 of 6 done ▓▓▓▓▓░░░░░`. `said` puts moments in words."""
-    return "".join(said(part) if isinstance(part, Moment) else part for part in parts_of(line)).rstrip()
+    return joined(parts_of(line), said)
+
+
+def joined(parts: Iterable[str | Moment], said: Said = _words) -> str:
+    """The parts of one fact as text."""
+    return "".join(said(part) if isinstance(part, Moment) else part for part in parts).rstrip()
 
 
 def parts_of(line: str | Bar) -> Iterator[str | Moment]:

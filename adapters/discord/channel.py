@@ -124,8 +124,8 @@ class DiscordChannel:
             log.warning("drawing refused, the words are shown", why=str(refused))
             await self._rest.settle(token, words(card).body())
 
-    def drawn(self, card: Card, extra: Extra = ()) -> Drawing:
-        return draw(card, self._allows, extra)
+    def drawn(self, card: Card, extra: Extra = (), *, file: bool = False) -> Drawing:
+        return draw(card, self._allows, extra, file=file)
 
     # -- cards ---------------------------------------------------------------------------------------------------------
 

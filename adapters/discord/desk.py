@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
 
 import structlog
@@ -30,6 +30,8 @@ log = structlog.get_logger("ashat.discord")
 
 _ASKING = 1.5
 """Seconds that Discord, or the store, may take to say what an answer needs: the first one is due within three."""
+_SOON = 1.0
+"""Seconds after which somebody who asked is told that Ashat is thinking; an answer that is there by then is all."""
 _REMEMBERED = 10_000
 """Deliveries; the store knows all that changed something."""
 _TRIES = 3
@@ -72,7 +74,7 @@ class Desk:
         self._heard: OrderedDict[str, None] = OrderedDict()
 
     async def accept(self, said: Said, *, in_place: bool = False) -> None:
-        """Durable, then acknowledged, then carried out. Raises what the store raises.
+        """Durable, then acknowledged, then answered; a question perhaps at once. Raises what the store raises.
 
         `in_place`: the answer takes the place of the message that was clicked.
         """
@@ -86,9 +88,24 @@ class Desk:
         message = self._incoming(said)
         await self._door.submit(message)
         self._remember(said.delivery)
+        answering: asyncio.Task[Answer] | None = None
         if said.interaction is not None and not said.interaction.answered:
+            if not writes(parse(said.text)):
+                answering = self._tasks.start(self._door.answer(message))
+                if await self._at_once(said, said.interaction, answering):
+                    return
             await (said.interaction.defer_update() if in_place else said.interaction.defer())
-        self._tasks.start(self._guarded(said, self._carry_out(said, message)))
+        self._tasks.start(self._guarded(said, self._carry_out(said, answering or self._door.answer(message))))
+
+    async def _at_once(self, said: Said, interaction: Interaction, answering: asyncio.Task[Answer]) -> bool:
+        """Whether the answer was there soon, and was all that Discord had to be told."""
+        await asyncio.wait({answering}, timeout=max(_SOON - interaction.age, 0.0))
+        if not answering.done():
+            return False
+        drawing = self._channel.drawn(*_shown(said, answering.result()), file=True)
+        if drawing.whole is None:
+            await interaction.say(drawing)
+        return interaction.answered
 
     async def ask(self, said: Said, about: Clicked) -> None:
         """Tell the consequences of a click before it counts. What is not offered any more is said, and so refused."""
@@ -191,12 +208,10 @@ class Desk:
 
     # -- after the acknowledgement -------------------------------------------------------------------------------------
 
-    async def _carry_out(self, said: Said, message: Incoming) -> None:
-        answer = await self._door.answer(message)
-        if answer.outcome != "ignored":
-            await self.tell(said, answer.card, _extra(said.text, answer))
-        elif said.interaction is not None:  # it was acknowledged, so something is awaited
-            await self.tell(said, refusal("Nothing was asked. `deploy help` says what can be."))
+    async def _carry_out(self, said: Said, answering: Awaitable[Answer]) -> None:
+        answer = await answering
+        if answer.outcome != "ignored" or said.interaction is not None:
+            await self.tell(said, *_shown(said, answer))
 
     async def _shared(self, said: Said) -> None:
         answer = await self._door.answer(self._incoming(said))
@@ -254,6 +269,13 @@ class Desk:
 
 def writes(parsed: Parsed) -> bool:
     return not isinstance(parsed, Ignore | Reply) and spec_of(parsed).writes
+
+
+def _shown(said: Said, answer: Answer) -> tuple[Card, Extra]:
+    """What an interaction shows: something in any case, for something is awaited."""
+    if answer.outcome == "ignored":
+        return refusal("Nothing was asked. `deploy help` says what can be."), ()
+    return answer.card, _extra(said.text, answer)
 
 
 def _extra(text: str, answer: Answer) -> Extra:

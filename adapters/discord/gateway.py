@@ -221,9 +221,15 @@ class Gateway:
             "READY": self._ready,
             "RESUMED": self._ready,
             "GUILD_CREATE": lambda guild: self._joined(str(guild["id"])),
-            "INTERACTION_CREATE": lambda payload: self._tasks.start(self._interaction(payload)),
-            "MESSAGE_CREATE": lambda payload: self._tasks.start(self._message(payload)),
+            "INTERACTION_CREATE": self._begins(self._interaction),
+            "MESSAGE_CREATE": self._begins(self._message),
         }
+
+    def _begins(self, heard: Heard) -> Callable[[Any], None]:
+        def begin(payload: Any) -> None:
+            self._tasks.start(heard(payload))
+
+        return begin
 
     def _ready(self, data: Any) -> None:
         self._since = asyncio.get_running_loop().time()

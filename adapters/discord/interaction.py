@@ -83,6 +83,11 @@ class Interaction:
         """Whether the first answer is on its way, in the response of the request that is being handled."""
         return self.answered and self.asked is not None and not self.asked.there
 
+    @property
+    def age(self) -> float:
+        """Seconds since it arrived."""
+        return asyncio.get_running_loop().time() - self.arrived
+
     # -- the first answer ----------------------------------------------------------------------------------------------
 
     async def defer(self) -> None:
@@ -113,7 +118,7 @@ class Interaction:
             self.asked.answer = {"type": kind} if data is None else {"type": kind, "data": data}
             self.answered = True
             return
-        left = ACK - _MARGIN - (asyncio.get_running_loop().time() - self.arrived)
+        left = ACK - _MARGIN - self.age
         try:
             self.answered = await self.rest.respond(self.id, self.token, kind, data, max(left, 0.5))
         except (ChannelGone, ChannelDown) as error:

@@ -7,17 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.models.blocks import (
-    Block,
-    ExternalDataSelectElement,
-    InputBlock,
-    Option,
-    PlainTextInputElement,
-    SectionBlock,
-)
-from slack_sdk.models.views import View
-
-from adapters.slack.drawing import plain
+from adapters.slack.drawing import Block, Blocks, Element, plain
 from core.commands import Argument, Seen, spec_named
 from core.lexing import lex
 from core.parsing import LONGEST, Reply, from_fields, parse
@@ -58,12 +48,13 @@ class Asked:
 def push_form(asked: Asked, given: Mapping[str, str]) -> dict[str, Any]:
     """`given` is what was typed already, by field."""
     update = given.get("id", "")
-    option = Option(text=plain(update, _OPTION), value=update) if 0 < len(update) <= _OPTION else None
-    select = ExternalDataSelectElement(
-        action_id="update", min_query_length=0, initial_option=option, placeholder=plain("Newest first", _OPTION)
-    )
-    blocks: list[Block] = [
-        InputBlock(block_id="id", label=plain("Update on ALPHA"), element=select),
+    chosen = {"initial_option": _option(update)} if 0 < len(update) <= _OPTION else {}
+    select = {
+        "type": "external_select", "action_id": "update", "min_query_length": 0,
+        "placeholder": plain("Newest first"), **chosen,
+    }  # fmt: skip
+    blocks = [
+        {"type": "input", "block_id": "id", "label": plain("Update on ALPHA"), "element": select},
         _text("description", "What changes", given, most=500),
         _text("info", "More information", given, most=2000, optional=True),
         _text("tasks", "Linked tasks, one a line", given, most=_INPUT, optional=True),
@@ -95,8 +86,9 @@ def push_line(fields: Mapping[str, str | Sequence[str]]) -> tuple[str, dict[str,
 
 def lacking(text: str) -> dict[str, str] | None:
     """What a typed `push` gave, by field, where it is not enough for a push; None where it is, or is none."""
-    tokens = lex(visible(text))
-    if not isinstance(tokens, tuple) or not isinstance(parse(text), Reply):
+    line = visible(text)
+    tokens = lex(line) if "push" in line.lower() else ()
+    if not isinstance(tokens, tuple) or not tokens or not isinstance(parse(text), Reply):
         return None
     words = [token.text for token in tokens if token.text.lower() not in ("deploy", "/deploy") and not token.flag]
     if not words or words[0].lower() != "push" or len(words) > 2:
@@ -107,7 +99,7 @@ def lacking(text: str) -> dict[str, str] | None:
 def options(updates: Sequence[str], typed: str) -> dict[str, Any]:
     """ALPHA's updates that hold what was typed, as a select wants them."""
     found = [one for one in updates if typed.lower() in one.lower() and len(one) <= _OPTION]
-    return {"options": [Option(text=plain(one, _OPTION), value=one).to_dict() for one in found[:_OPTIONS]]}
+    return {"options": [_option(one) for one in found[:_OPTIONS]]}
 
 
 # -- a reason ----------------------------------------------------------------------------------------------------------
@@ -115,8 +107,8 @@ def options(updates: Sequence[str], typed: str) -> dict[str, Any]:
 
 def reason_form(asked: Asked, *, needed: bool, says: str = "") -> dict[str, Any]:
     """`says`: the consequences, for whoever is about to ask for them."""
-    told: list[Block] = [SectionBlock(text=plain(safe(says)))] if says else []
-    blocks: list[Block] = [*told, _text("reason", "Why", {}, most=500, optional=not needed)]
+    told = [{"type": "section", "text": plain(safe(says))}] if says else []
+    blocks = [*told, _text("reason", "Why", {}, most=500, optional=not needed)]
     name, _, about = asked.command.partition(" ")
     return _view("reason", f"{name.capitalize()} {about}", name.capitalize(), asked, blocks)
 
@@ -145,16 +137,19 @@ def _problem(argument: Argument, value: str | Sequence[str]) -> str:
     return ""
 
 
-def _text(name: str, label: str, given: Mapping[str, str], *, most: int, optional: bool = False) -> InputBlock:
-    element = PlainTextInputElement(
-        action_id=name, multiline=True, max_length=most, initial_value=given.get(name) or None
-    )
-    return InputBlock(block_id=name, label=plain(label), element=element, optional=optional)
+def _option(update: str) -> Element:
+    return {"text": plain(update), "value": update}
 
 
-def _view(id_: str, title: str, submit: str, asked: Asked, blocks: Sequence[Block]) -> dict[str, Any]:
+def _text(name: str, label: str, given: Mapping[str, str], *, most: int, optional: bool = False) -> Block:
+    filled = {"initial_value": text} if (text := given.get(name)) else {}
+    element = {"type": "plain_text_input", "action_id": name, "multiline": True, "max_length": most, **filled}
+    return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": optional}
+
+
+def _view(id_: str, title: str, submit: str, asked: Asked, blocks: Blocks) -> dict[str, Any]:
     short = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
-    return View(
-        type="modal", callback_id=id_, title=plain(short, _TITLE), submit=plain(submit, _TITLE),
-        close=plain("Not now", _TITLE), blocks=list(blocks), private_metadata=asked.text(),
-    ).to_dict()  # fmt: skip
+    return {
+        "type": "modal", "callback_id": id_, "title": plain(short), "submit": plain(submit), "close": plain("Not now"),
+        "blocks": blocks, "private_metadata": asked.text(),
+    }  # fmt: skip

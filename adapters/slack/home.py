@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from slack_sdk.models.blocks import ActionsBlock
-
 from adapters.slack.desk import Desk, Said
-from adapters.slack.drawing import Allows, Blocks, blocks, new_deployment
+from adapters.slack.drawing import Allows, Blocks, actions, blocks, new_deployment
 from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
@@ -38,7 +36,7 @@ class Home:
         if person is None or not person.known:
             return drawn
         if "deployer" in person.roles:
-            drawn.append(ActionsBlock(elements=[new_deployment()]).to_dict())
+            drawn.append(actions([new_deployment()]))
         for card in await self._view.waiting(person):
             drawn += blocks(card, self._allows)
         for question in ("status", "history 5"):

@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from starlette.requests import Request
@@ -100,9 +100,7 @@ def _parsed(raw: bytes, kind: str) -> dict[str, Any] | None:
         if kind.partition(";")[0].strip() == "application/json":
             body = json.loads(text)
         else:
-            form = {
-                name: values[-1] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=100).items()
-            }
+            form = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=100))
             body = json.loads(form["payload"]) if "payload" in form and "command" not in form else form
     except ValueError:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -35,6 +35,23 @@ _NO_PERSON = ("bot_id", "app_id", "subtype", "edited", "bot_profile")
 """Fields of a message that somebody, or something, did not simply write just now."""
 
 
+class Heard(AsyncApp):
+    """Bolt's application, for payloads of our own app and workspace. What follows an ack waits while one is heard."""
+
+    def __init__(self, setup: Setup, tasks: Tasks, **given: Any) -> None:
+        super().__init__(**given)
+        self._setup = setup
+        self._tasks = tasks
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        """A signature proves that Slack sent it; that it is about our app and workspace is still to be seen."""
+        if not is_ours(req.body, self._setup):
+            log.warning("payload of another app or workspace refused", type=req.body.get("type"))
+            return BoltResponse(status=403)
+        with self._tasks.hearing():
+            return await super().async_dispatch(req)
+
+
 class Listening:
     """`app` is the Bolt application that both transports feed."""
 
@@ -48,13 +65,13 @@ class Listening:
         self.app = self._made()
 
     def _made(self) -> AsyncApp:
-        app = AsyncApp(
+        app = Heard(
+            self._setup, self._tasks,
             client=AsyncWebClient(base_url=self._setup.api_url),  # without a token: it never calls
             authorize=_fixed(self._setup), process_before_response=True,
             request_verification_enabled=False, ssl_check_enabled=False, ignoring_self_events_enabled=False,
             attaching_function_token_enabled=False, attaching_conversation_kwargs_enabled=False,
         )  # fmt: skip
-        app.use(self._only_ours)
         app.command("/deploy")(self._command)
         app.event("app_mention")(self._mention)
         app.event("message")(self._message)
@@ -67,15 +84,6 @@ class Listening:
         app.view("reason")(self._reasoned)
         app.options("update")(self._options)
         return app
-
-    async def _only_ours(self, body: Body, next: Any) -> BoltResponse | None:  # noqa: A002 - Bolt's name for it
-        """A signature proves that Slack sent it; that it is about our app and workspace is still to be seen."""
-        if is_ours(body, self._setup):
-            with self._tasks.hearing():
-                await next()
-            return None
-        log.warning("payload of another app or workspace refused", type=body.get("type"))
-        return BoltResponse(status=403)
 
     # -- typed ---------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,9 @@ _LULL = 0.005
 """Seconds without a delivery after which nobody waits for an acknowledgement."""
 _PATIENCE = 0.5
 """Seconds after which work begins whatever else arrives: people wait for their answer too."""
+_AT_ONCE = 32
+_TURN = 0.05
+"""As many begin together; and the next when these are done, or after so many seconds where Slack is slow."""
 
 Work = Coroutine[None, None, None]
 
@@ -56,11 +59,12 @@ class Tasks:
         if self._dispatching is None or self._dispatching.done():
             self._dispatching = asyncio.create_task(self._dispatch())
 
-    def start_now(self, work: Work) -> None:
+    def start_now(self, work: Work) -> asyncio.Task[None]:
         """For what would be too late by then."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     async def stop(self) -> None:
         self._stopping = True
@@ -82,14 +86,15 @@ class Tasks:
         return late
 
     async def _dispatch(self) -> None:
-        """Between two starts others get their turn, an acknowledgement among them."""
+        """A few at a time: an acknowledgement that is wanted meanwhile stands behind these few alone."""
         while self._waiting:
-            since, work = self._waiting[0]
-            begins = self._may_begin(since)
-            if begins:
-                self._waiting.popleft()
-                self.start_now(work)
-            await asyncio.sleep(0 if begins else _LULL)
+            begun: set[asyncio.Task[None]] = set()
+            while self._waiting and len(begun) < _AT_ONCE and self._may_begin(self._waiting[0][0]):
+                begun.add(self.start_now(self._waiting.popleft()[1]))
+            if begun:
+                await asyncio.wait(begun, timeout=_TURN)
+            else:
+                await asyncio.sleep(_LULL)
 
     def _may_begin(self, since: float) -> bool:
         now = asyncio.get_running_loop().time()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
 
-from adapters.discord import buttons
+from adapters.discord import buttons, desk
+from adapters.discord.failures import MALFORMED
+from core.cards import Card
 from core.commands import Seen
-from core.ports import Incoming
+from core.ports import Incoming, Reply
 from core.stages import Stage
+from core.state import Deployment
 from tests.adapters.discord.test_journey import answer
-from tests.adapters.discord.world import DiscordWorld
+from tests.adapters.discord.world import DiscordWorld, Mode, servers
 from tests.discord.peer.discord import Discord, NotAnswered, texts
 from tests.discord.peer.forms import fields
 from tests.discord.peer.guilds import Interaction, Message
@@ -20,6 +24,8 @@ from tests.discord.peer.people import Human
 from tests.discord.peer.troubles import ANSWER
 
 SETTLE = "PATCH /webhooks/{id}/{token}/messages/{id}"
+MESSAGE, DEFERRED = 4, 5
+"""Types of a first answer."""
 
 
 async def staged(world: DiscordWorld) -> Message:
@@ -235,6 +241,59 @@ async def test_nothing_is_acknowledged_before_it_is_durable(
     assert heard == [False] * 4
 
 
+@pytest.mark.parametrize("mode", ["gateway", "http"])
+async def test_an_answer_that_is_there_soon_is_the_first_and_only_one(mode: Mode) -> None:
+    async with servers(mode) as world:
+        asked = await world.discord.vi.slash("whoami")
+        assert asked.callback == MESSAGE
+        assert "viewer" in asked.text
+        await world.settles()
+        assert SETTLE not in {call.route for call in world.discord.watch.calls}
+
+
+@pytest.mark.parametrize("mode", ["gateway", "http"])
+async def test_a_question_that_takes_its_time_is_acknowledged_before_it_is_answered(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "_SOON", 0.02)
+    async with servers(mode) as world:
+        looked, slow, found = world.store.active, asyncio.Event(), list[int]()
+
+        async def active(component: str | None = None) -> Sequence[Deployment]:
+            found.append(1)
+            await slow.wait()
+            return await looked(component)
+
+        monkeypatch.setattr(world.store, "active", active)
+        asked = await world.discord.vi.slash("status")
+        assert (asked.callback, asked.loading) == (DEFERRED, True)
+        asking = len(found)
+        slow.set()
+        assert "Nothing is deploying" in await answer(world, asked)
+        assert asking == 1, "it was asked once more for the answer"
+
+
+async def test_an_answer_that_does_not_fit_comes_as_a_file(
+    world: DiscordWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def long(_: object) -> Reply:
+        return Reply("done", Card("Everything", ("x" * 200,) * 60))
+
+    monkeypatch.setattr(world.app.service, "answer", long)
+    asked = await world.discord.vi.slash("history")
+    assert asked.callback == DEFERRED
+    assert "more lines are in the file" in await answer(world, asked)
+
+
+async def test_a_drawing_that_is_refused_gives_way_to_the_words_in_its_place(world: DiscordWorld) -> None:
+    world.discord.troubles.refuses(ANSWER, 400, MALFORMED)
+    world.discord.troubles.refuses(SETTLE, 400, MALFORMED)
+    asked = await world.discord.vi.slash("whoami")
+    assert "viewer" in await answer(world, asked)
+    assert asked.original is not None
+    assert [one["type"] for one in asked.original.components] == [10]
+
+
 async def test_an_acknowledgement_whose_connection_broke_is_sent_again(world: DiscordWorld) -> None:
     for when in ("before", "after"):
         world.discord.troubles.cuts(ANSWER, when)  # type: ignore[arg-type]
@@ -256,7 +315,7 @@ async def test_what_was_acknowledged_too_late_is_answered_directly(world: Discor
 
 async def test_where_the_token_has_died_the_answer_comes_directly(world: DiscordWorld) -> None:
     world.discord.troubles.refuses(SETTLE, 401, 50027)
-    await world.discord.vi.slash("whoami")
+    await world.discord.vi.slash("note", id="v1", text="Seen")
     await told_directly(world.discord, world.discord.vi, "viewer")
 
 

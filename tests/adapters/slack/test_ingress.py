@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from urllib.parse import urlencode
 
 import aiohttp
@@ -64,6 +65,21 @@ async def test_what_slack_did_not_sign_just_now_is_401_and_touches_nothing(world
     ):
         assert await asked(world, body, {**FORM, **headers}) == 401
     await nothing_happened(world)
+
+
+async def test_it_is_heard_until_it_is_durable_and_what_follows_other_acks_waits_for_it(
+    world: SlackWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted, hearing = world.store.accept, list[int]()
+
+    async def accept(message: Incoming, at: datetime) -> bool:
+        hearing.append(world.platform._tasks._hearing)
+        return await accepted(message, at)
+
+    monkeypatch.setattr(world.store, "accept", accept)
+    body = a_push(world)
+    assert await asked(world, body, {**FORM, **stamped(world, body)}) == 200
+    assert (hearing, world.platform._tasks._hearing) == ([1], 0)
 
 
 async def test_what_is_malformed_or_too_large_is_refused(world: SlackWorld) -> None:

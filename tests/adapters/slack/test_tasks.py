@@ -60,3 +60,24 @@ async def test_what_takes_too_long_is_left_to_the_next_start(monkeypatch: pytest
         work.start(note(done, "first"))
         await work.stop()
     assert done == []
+
+
+async def test_a_few_begin_at_a_time_and_those_that_slack_keeps_waiting_hold_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "_AT_ONCE", 2)
+    work, done, slow = Tasks(), list[str](), asyncio.Event()
+
+    async def waits() -> None:
+        done.append("slow")
+        await slow.wait()
+
+    for _ in range(2):
+        work.start(waits())
+    work.start(note(done, "next"))
+    await until(lambda: len(done) == 2)
+    assert done == ["slow", "slow"]
+    await until(lambda: "next" in done)
+    assert not work.idle
+    slow.set()
+    await until(lambda: work.idle)
