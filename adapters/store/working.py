@@ -90,7 +90,7 @@ class Kept:
 
     def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
         d = self._deployment(c, id, attempt)
-        servers, blocks = self.servers(c), self._standing(c)
+        servers, blocks = self.servers(c), self.blocks(c)
         if d is None:
             return Surroundings(None, servers, blocks=blocks)
         lane = self._all_lanes(c).get(d.component) or Lane(d.component)
@@ -129,7 +129,7 @@ class Kept:
         self._ends = _bounded(self._ends)
         self._ends.update((entry.chain, (entry.seq, entry.hash)) for entry in entries)
 
-    def _standing(self, c: Connection) -> tuple[Block, ...]:
+    def blocks(self, c: Connection) -> tuple[Block, ...]:
         if self._blocks is None:
             self._blocks = tuple(reads.blocks(c))
         return self._blocks
