@@ -62,6 +62,7 @@ class Notifier:
         self._away: dict[str, int] = {}
         self._not_before: dict[str, datetime] = {}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._looking = False
         self._stopping = False
 
     def kick(self) -> None:
@@ -80,17 +81,22 @@ class Notifier:
         while not self._stopping:
             await self._woken.wait()
             self._woken.clear()
+            self._looking = True
             if self._past.has_come_back():
                 self._forget_times()
-            try:
-                waiting = await self._store.channels_waiting()
-            except Exception:
-                log.exception("cannot read what is to be sent", reference=reference())
-                continue
-            for address in dict.fromkeys((*waiting, *self._moving)):
-                self._start(address)
+            await self._look()
+            self._looking = False
         await self._drain()
         await self._store.let_go(self._owner)
+
+    async def _look(self) -> None:
+        try:
+            waiting = await self._store.channels_waiting()
+        except Exception:
+            log.exception("cannot read what is to be sent", reference=reference())
+            return
+        for address in dict.fromkeys((*waiting, *self._moving)):
+            self._start(address)
 
     def _forget_times(self) -> None:
         """The clock was put back: what was remembered by it would hold for too long."""
@@ -114,7 +120,7 @@ class Notifier:
 
     @property
     def idle(self) -> bool:
-        return not (self._writers or self._woken.is_set())
+        return not (self._writers or self._looking or self._woken.is_set())
 
     def _start(self, address: str) -> None:
         if self._stopping or self.channel_of(address) is None:

@@ -58,6 +58,7 @@ class Reconciler:
         self._faults: dict[str, int] = {}
         self._missed: dict[str, frozenset[str]] = {}
         """What did not answer in a deployment's last pass; lost with the process, which then asks once more."""
+        self._looking = False
         self._stopping = False
 
     def kick(self) -> None:
@@ -71,9 +72,11 @@ class Reconciler:
             while not self._stopping:
                 await self._woken.wait()
                 self._woken.clear()
+                self._looking = True
                 if self._past.has_come_back():
                     await self._hurry()
                 await self._claim()
+                self._looking = False
             await self._drain()
         finally:
             beat.cancel()
@@ -94,7 +97,7 @@ class Reconciler:
 
     @property
     def idle(self) -> bool:
-        return not (self._working or self._woken.is_set())
+        return not (self._working or self._looking or self._woken.is_set())
 
     async def _hurry(self) -> None:
         """The clock was put back: look at everything now that would wait for a time that has to come again."""
