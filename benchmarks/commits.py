@@ -44,6 +44,19 @@ def raw(folder: Path, times: int) -> float:
     return median(found)
 
 
+def fsynced_insert(folder: Path, times: int) -> float:
+    """Microseconds of one row that is on disk."""
+    c = sqlite3.connect(folder / "insert.db", isolation_level=None)
+    c.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE said (text TEXT);")
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        c.execute("INSERT INTO said VALUES ('measured')")
+        found.append((time.perf_counter() - start) * 1e6)
+    c.close()
+    return median(found)
+
+
 async def committed(bench: Rig, in_flight: int) -> float:
     """Microseconds a command, `in_flight` at once, each on a deployment of its own."""
     rounds = max(1, _TIMES // in_flight)
