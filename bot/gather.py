@@ -153,8 +153,7 @@ class Gatherer:
         return await self._facts(asker, channel)
 
     async def _facts(self, asker: Person | None, channel: str) -> Facts:
-        servers, blocks = tuple(await self._store.servers()), tuple(await self._store.blocks())
-        return self.within(Surroundings(None, servers, blocks=blocks), asker, channel)
+        return self.within(await self._store.surroundings(""), asker, channel)
 
     # -- push ----------------------------------------------------------------------------------------------------------
 

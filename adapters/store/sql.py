@@ -144,13 +144,9 @@ class SqlStore:
         return await self._readers.run(reads.lanes)
 
     async def servers(self) -> Sequence[Server]:
-        if (kept := self._kept) is not None:
-            return await self._writer.run(lambda c: list(kept.checked(c).servers(c)))
         return await self._readers.run(reads.servers)
 
     async def blocks(self) -> Sequence[Block]:
-        if (kept := self._kept) is not None:
-            return await self._writer.run(lambda c: list(kept.checked(c).blocks(c)))
         return await self._readers.run(reads.blocks)
 
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:

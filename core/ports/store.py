@@ -180,7 +180,7 @@ class Store(Protocol):
         """
 
     async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002
-        """Of the attempt, or of the latest one, as one instant has it."""
+        """Of the attempt, or of the latest one, as one instant has it; of no deployment where `id` is empty."""
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002
         """The attempt, or the latest one."""

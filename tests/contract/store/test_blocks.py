@@ -19,7 +19,8 @@ async def test_blocks_are_read_back_oldest_first_and_lifted(store: Store) -> Non
     assert list(await store.blocks()) == []
     await store.commit(Change(blocks=(LOCK, FREEZE, PAUSE)))
     assert list(await store.blocks()) == [FREEZE, LOCK, PAUSE]
-    assert (await store.surroundings("v1")).blocks == (FREEZE, LOCK, PAUSE)
+    for id_ in ("v1", ""):
+        assert (await store.surroundings(id_)).blocks == (FREEZE, LOCK, PAUSE)
     await store.commit(Change(lifted=(LOCK.id, PAUSE.id, "long gone")))
     assert (await store.surroundings("v1")).blocks == (FREEZE,)
 
