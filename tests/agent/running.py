@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,17 +25,12 @@ from agent.settings import load_settings
 from core.release.signing import new_key, public_text, sign, signer_from_pem
 from core.release.wire import Release
 from tests.agent.product import Artifact
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "the-bots-token-of-the-tests"
 PATIENCE = 60.0
 """Seconds that a test waits for what takes well under one: the machine may be busy with something else."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def client(port: int, headers: dict[str, str] | None = None) -> httpx.AsyncClient:

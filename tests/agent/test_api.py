@@ -18,7 +18,8 @@ from core.release.signing import new_key, public_text, signer_from_pem
 from core.release.wire import About, Problem, State
 from tests.agent.conftest import StartAgent
 from tests.agent.product import Artifact, crashing, product
-from tests.agent.running import ROOT, Agent, client, free_port, until
+from tests.agent.running import ROOT, Agent, client, until
+from tests.support.ports import free_port
 
 
 async def test_health_says_ok_and_nothing_else_to_anyone(agent: Agent) -> None:

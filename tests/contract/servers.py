@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from core.ports import Agents
 from core.release.signing import new_key, public_text, signer_from_pem
 from core.state import Server, ServerRole
 from tests.contract.updates import product, tar_gz
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ def processes(folder: Path) -> Iterator[Processes]:
     """Public, OMEGA and three mainframes, each a process; all have ended when this has."""
     signer, token = signer_from_pem(new_key()), secrets.token_hex(16)
     trust = f'bot_keys = ["{public_text(signer)}"]\nbot_token_sha256 = "{_hashed(token)}"'
-    ports = {name: _free_port() for name in ("public", "omega", "m1", "m2", "m3")}
+    ports = {name: free_port() for name in ("public", "omega", "m1", "m2", "m3")}
     keys = {name: _key(folder / name) for name in ports}
     tokens = {name: secrets.token_hex(16) for name in ("m1", "m2", "m3")}
     entries = [
@@ -207,7 +207,7 @@ def processes(folder: Path) -> Iterator[Processes]:
 def _settings(role: str, name: str, port: int, trust: str, more: str) -> str:
     return (
         f'role = "{role}"\nname = "{name}"\nlisten = "127.0.0.1:{port}"\ndata = "data"\nallow_same_user = true\n'
-        f'keep_warm = false\n[front]\nlisten = "127.0.0.1:{_free_port()}"\n[trust]\n{trust}\n{more}'
+        f'keep_warm = false\n[front]\nlisten = "127.0.0.1:{free_port()}"\n[trust]\n{trust}\n{more}'
     )
 
 
@@ -259,11 +259,6 @@ def _key(folder: Path) -> str:
 
 def _hashed(token: str) -> str:
     return sha256(token.encode()).hexdigest()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 async def _blocks(content: bytes) -> AsyncIterator[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 from core.release.archive import Bounds, entries
 from core.release.manifest import Manifest, parse_manifest
 from demo.updates import Update, archive
+from tests.support.ports import free_port
 
 BOUND = 30.0
 """Seconds; what takes longer has failed, also on a busy machine."""
@@ -89,9 +89,3 @@ def _await_health(client: httpx.Client, path: str, process: subprocess.Popen[byt
 def environment() -> dict[str, str]:
     """What an agent gives a slot: no more than PATH."""
     return {"PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

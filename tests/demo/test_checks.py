@@ -16,7 +16,8 @@ from agent.checks.target import Target
 from agent.settings import CheckSettings
 from core.release.wire import CheckKind, CheckReport, CheckWanted
 from demo.updates import Update, updates
-from tests.demo.slots import BOUND, Running, environment, free_port, running, unpack
+from tests.demo.slots import BOUND, Running, environment, running, unpack
+from tests.support.ports import free_port
 
 CHECKS: tuple[CheckKind, ...] = ("health", "modules", "api", "database", "performance", "security")
 STARTING = [update.id for update in updates() if update.id not in ("crashes-at-start", "slow-update")]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,12 +14,7 @@ from core.ports import ServerFault
 from tests.adapters.servers.conftest import TOKEN, Make, server
 from tests.adapters.servers.peer import Handler, Seen, answers, peer, response
 from tests.adapters.servers.samples import about, problem, state
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.ports import free_port
 
 
 @asynccontextmanager
