@@ -13,7 +13,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from tests.support.ports import free_port
 
 _PATIENCE = 60.0
 """Seconds for a start that takes about one, on a machine that may be busy."""
@@ -85,8 +86,8 @@ def running_server(*settings: str, quick: bool = True) -> Iterator[Postgres]:
     try:
         version = _version(found)
         _initialise(found, version, folder / "data", user)
-        with _free_port() as port:
-            more = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *settings]
+        port = free_port()
+        more = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *settings]
         command = [str(found / "postgres"), "-D", str(folder / "data")]
         command += [word for setting in (*(_QUICK if quick else ()), *more) for word in ("-c", setting)]
         with (folder / "log").open("wb") as log:
@@ -141,12 +142,6 @@ def _somebody_else() -> dict[str, Any]:
 def _die_with_parent() -> None:
     """In the new process: a test run that is killed takes its server along."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-@contextmanager
-def _free_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        yield int(probe.getsockname()[1])
 
 
 def _wait_until_up(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
