@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from adapters.channels.memory import text_of
+from bot.wiring import policy_of
+from core.people import Grant
 from core.ports import Reply
 from core.stages import Stage
+from tests.bot.support.people import TEAM, person
 from tests.bot.support.world import World, running
 from tests.bot.test_journey import arrive, complete
 
@@ -35,6 +38,22 @@ async def test_status_shows_all_that_has_not_ended(world: World) -> None:
     assert "v2" in told
     assert "awaiting approval" in told.lower()
     assert "v1" in told, "what production runs"
+
+
+async def test_status_names_for_a_countersignature_who_may_give_it_in_every_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cy approves in one region alone, so Cy is nobody who could help."""
+    grant = Grant(("cy",), frozenset({"approver"}), (), ("main",))
+    monkeypatch.setattr("tests.bot.support.world.policy_of", lambda made: replace(policy_of(made), grants=(grant,)))
+    team = [one if one.id != "cy" else person("Cy Roe", "viewer") for one in TEAM]
+    async with running(World(team=team, regions=("main", "us"))) as world:
+        await arrive(world, "v1")
+        await world.eve.says("deploy approve v1 --emergency 'login is down'")
+        told = text(await world.vi.says("deploy status"))
+    (owed,) = [line for line in told.splitlines() if "countersignature" in line and "deploy countersign v1" in line]
+    assert "Bo Li" in owed
+    assert "Cy Roe" not in owed
 
 
 async def test_status_of_one_is_its_card(world: World) -> None:
