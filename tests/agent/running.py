@@ -224,10 +224,15 @@ bot_token_sha256 = "{token}"
         await until(gone, "nothing runs any more")
 
     def kept(self) -> dict[str, dict[str, int]]:
-        """The processes recorded in the data folder that live, by slot or `door`."""
+        """The processes recorded in the data folder that live, by slot or `door`. The agent may be tidying up there."""
         found = {}
-        for path in self.data.glob("**/process.json"):
-            record = json.loads(path.read_text())
+        for path in (
+            Path(folder, "process.json") for folder, _, files in os.walk(self.data) if "process.json" in files
+        ):
+            try:
+                record = json.loads(path.read_text())
+            except FileNotFoundError:
+                continue
             if started_at(record["keeper"]) == record["keeper_started"]:
                 found[path.parent.parent.name] = record
         return found
