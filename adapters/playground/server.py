@@ -88,11 +88,15 @@ class Playground:
         self._site = self._server = self._task = None
 
     def _bound(self) -> socket.socket:
-        """A listening socket: connections that come before the server runs wait for it."""
+        """A listening socket: connections that come before the server runs wait for it.
+
+        The wanted port also while old connections to it fade away; another one only where nobody keeps it for a server
+        that is about to start.
+        """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         for port in range(self._wanted, self._wanted + _NEXT) if self._wanted else (0,):
             listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or asyncio leaves Nagle on
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port == self._wanted)
             try:
                 listening.bind((self._host, port))
                 listening.listen()

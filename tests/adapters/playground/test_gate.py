@@ -15,6 +15,7 @@ import pytest
 from adapters.playground.refused import PlaygroundRefused
 from adapters.playground.server import Playground
 from adapters.playground.site import PAGE
+from demo.ports import reserved
 from tests.adapters.playground.world import World, world
 
 _HTML_SINKS = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
@@ -213,13 +214,14 @@ async def test_it_listens_on_loopback_only(here: World, host: str) -> None:
         Playground(here.playground.parts, beside=(), host=host)
 
 
-async def test_a_port_in_use_is_passed_over(here: World) -> None:
+async def test_a_port_in_use_is_passed_over_and_so_is_one_that_is_kept_for_a_server(here: World) -> None:
     other = Playground(here.playground.parts, beside=(), port=here.playground.port)
-    await other.start()
-    try:
-        assert other.port != here.playground.port
-    finally:
-        await other.stop()
+    with reserved({"a server that starts": here.playground.port + 1}) as kept:
+        await other.start()
+        try:
+            assert other.port not in (here.playground.port, *kept.values())
+        finally:
+            await other.stop()
 
 
 # -- what is said ------------------------------------------------------------------------------------------------------
