@@ -22,7 +22,7 @@ from core.policy import admins, barriers, countersigners, covers, helpers, would
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Block, Check, Deployment, LeftOut
+from core.state import Check, Deployment, LeftOut
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -142,9 +142,7 @@ def _blocked(event: e.Blocked, facts: Facts) -> str:
     if event.kind == "pause":
         return "paused everything that goes to production. Rollbacks go on; `deploy resume` ends it"
     verb = "locked" if event.kind == "lock" else "froze"
-    what = Block(
-        event.id, event.kind, "", event.why, facts.now, event.until, event.component, event.region, event.mainframe
-    )
+    what = event.block("", facts.now)
     zone = facts.asker.time_zone if facts.asker else "UTC"
     end = f" until {say.clock(event.until, zone, facts.now)} ({zone})" if event.until else ""
     goes = "Everything else goes on" if event.mainframe else "Rollbacks go on"

@@ -44,7 +44,7 @@ def change(
                 servers.append(_server(event, by, facts.now))
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
             case e.Blocked():
-                blocks.append(_block(event, by, facts.now))
+                blocks.append(event.block(by, facts.now))
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
             case e.Unblocked():
                 lifted.append(event.id)
@@ -101,10 +101,6 @@ def _judged(events: tuple[e.Event, ...], facts: Facts) -> frozenset[str] | None:
     """By which blocks it was judged that the lane may be taken."""
     taken = any(isinstance(event, e.LaneTaken) for event in events)
     return frozenset(block.id for block in facts.blocks) if taken else None
-
-
-def _block(event: e.Blocked, by: str, at: datetime) -> Block:
-    return Block(event.id, event.kind, by, event.why, at, event.until, event.component, event.region, event.mainframe)
 
 
 def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:

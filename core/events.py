@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from core.stages import Stage
 from core.state import (
+    Block,
     BlockKind,
     Check,
     CheckResult,
@@ -397,6 +398,10 @@ class Blocked:
     component: str | None
     region: str | None
     mainframe: str | None = None
+
+    def block(self, by: str, at: datetime) -> Block:
+        """What stands from then on."""
+        return Block(self.id, self.kind, by, self.why, at, self.until, self.component, self.region, self.mainframe)
 
 
 @dataclass(frozen=True, slots=True)

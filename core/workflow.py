@@ -241,13 +241,11 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
 
 
 def _fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
-    match d.stage:
-        case Stage.ROLLING_BACK:
-            return rollback.fleet_seen(outcome, d, facts)
-        case Stage.COMPLETED | Stage.ROLLED_BACK:
-            return thaw.fleet_seen(outcome, d, facts)
-        case _:
-            return deploy.fleet_seen(outcome, d, facts)
+    if d.stage in thaw.AT_REST:
+        return thaw.fleet_seen(outcome, d, facts)
+    if d.stage is Stage.ROLLING_BACK:
+        return rollback.fleet_seen(outcome, d, facts)
+    return deploy.fleet_seen(outcome, d, facts)
 
 
 def verify_failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:

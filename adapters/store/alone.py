@@ -15,7 +15,8 @@ from adapters.store.sqlite import PRIVATE
 @contextmanager
 def alone(database: Path) -> Iterator[None]:
     """Be the one bot of the database at this path, which need not be there yet. Raises StoreUnusable."""
-    lock = database.with_name(f"{database.name}.lock")
+    real = database.resolve()  # by whatever path it was named
+    lock = real.with_name(f"{real.name}.lock")
     try:
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Beside the database: to close any handle of the file itself would end SQLite's own locks on it.

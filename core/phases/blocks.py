@@ -192,10 +192,7 @@ def _one(standing: Sequence[Block], scope: Scoped) -> Block | Refused:
 
 
 def _said(event: Blocked, facts: Facts) -> str:
-    what = Block(
-        event.id, event.kind, facts.me.id, event.why, facts.now, event.until, event.component, event.region,
-        event.mainframe,
-    )  # fmt: skip
+    what = event.block(facts.me.id, facts.now)
     end = f"until {_clock(event.until, facts)}" if event.until else "until it is lifted"
     return f"{what.where} {end}: “{event.why}”. Rollbacks go on. `{lifting(what)}` lifts it"
 

@@ -12,6 +12,9 @@ from core.steps.fleet import cannot_leave_out, left_out_in
 from core.steps.looking import runs_at, unseen
 from core.steps.wanted import BACK, release_of
 
+_LEAP = 1_000_000
+"""Generations that a restored backup may lack. All regions share them, so no OMEGA may use them up with one word."""
+
 
 def deploying(d: Deployment, seen: Observed, poll: float) -> Step:
     release = release_of(d)
@@ -43,6 +46,10 @@ def switch(d: Deployment, place: str, region: str, release: Release, seen: Obser
             return Upload(place, release.digest)
         return Desire(place, release)
     if runs.generation > release.generation or runs.wanted != release.digest:
+        if runs.generation - release.generation > _LEAP:
+            return StepFailed(
+                f"OMEGA {region} tells of a generation that no backup explains; is it still yours?", region
+            )
         return StepFailed(_by_another(region, runs, release), region, runs.generation)
     return _come_to(runs, region, release, poll)
 

@@ -238,6 +238,10 @@ SWITCH = {
         host(EU, (), component("healthy", 8, OTHER, OTHER)),
         StepFailed(BY_ANOTHER.format(8), "eu", 8),
     ),
+    "given what cannot be": (
+        host(EU, (), component("healthy", 8 + 10**6, OTHER, OTHER)),
+        StepFailed("OMEGA eu tells of a generation that no backup explains; is it still yours?", "eu"),
+    ),
     "given something else by that number": (
         host(EU, (), component("healthy", 7, OTHER, OTHER)),
         StepFailed(BY_ANOTHER.format(7), "eu", 7),

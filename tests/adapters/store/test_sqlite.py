@@ -350,9 +350,11 @@ def _more(store: SqlStore) -> list[Awaitable[None]]:
 
 def test_one_bot_at_a_time_works_on_a_database(tmp_path: Path) -> None:
     file = tmp_path / "data" / "ashat.db"
+    (tmp_path / "link").symlink_to(file.parent)
     with alone(file):
-        with pytest.raises(StoreUnusable, match=f"Another bot works on {file}"), alone(file):
-            raise AssertionError("two bots")
+        for path in (file, tmp_path / "link" / "ashat.db"):
+            with pytest.raises(StoreUnusable, match=f"Another bot works on {path}"), alone(path):
+                raise AssertionError("two bots")
         assert stat.S_IMODE(file.with_name("ashat.db.lock").stat().st_mode) == 0o600
     with alone(file):  # the lock ends with whoever held it
         pass
