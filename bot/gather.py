@@ -25,7 +25,7 @@ from core.ports import (
 from core.release.manifest import Manifest
 from core.state import Deployment, Server
 from core.text import nearest
-from core.workflow import Writing, about
+from core.workflow import Writing
 
 _ASKING = 3.0
 """Seconds that an answer to a person may wait for a server that only adds to it."""
@@ -35,7 +35,6 @@ _ASKING = 3.0
 class Concerned:
     """The fields of Facts that a command about production as a whole has besides."""
 
-    unfinished: tuple[Deployment, ...] = ()
     leaving_out: tuple[Deployment, ...] = ()
     registries: tuple[RegistrySeen, ...] = ()
 
@@ -51,20 +50,17 @@ class Gatherer:
         self._source = source
         self._agents = agents
 
-    async def for_command(self, command: Writing, asker: Person, channel: str) -> Facts:
-        """Everything that `command` is decided by."""
-        match command:
-            case c.Configure(url=url):
-                admin = "admin" in roles_in(asker, self._policy)
-                probe = await self._agents.probe(url) if admin else None
-                unfinished = tuple(await self._store.active())
-                return replace(await self._facts(asker, channel), probe=probe, unfinished=unfinished)
-            case c.Push():
-                return await self._for_push(command, asker, channel)
-            case _:
-                typed = about(command)
-                around = await self._store.surroundings(*c.split_id(typed or ""))
-                return self.within(around, asker, channel)
+    async def for_command(self, command: c.Configure | c.Push, asker: Person, channel: str) -> Facts:
+        """Everything that `command` is decided by: what ALPHA and the servers say, and what the store knows."""
+        if isinstance(command, c.Push):
+            return await self._for_push(command, asker, channel)
+        admin = "admin" in roles_in(asker, self._policy)
+        probe = await self._agents.probe(command.url) if admin else None
+        return replace(await self.about("", asker, channel), probe=probe)
+
+    async def about(self, typed: str, asker: Person, channel: str) -> Facts:
+        """What the store knows of the deployment that `typed` names, or of production as a whole where it is empty."""
+        return self.within(await self._store.surroundings(*c.split_id(typed)), asker, channel)
 
     async def about_all(self, command: Writing, asker: Person) -> Concerned:
         """What a command about production as a whole is decided by besides; OMEGA is asked for an admin alone."""
@@ -73,7 +69,6 @@ class Gatherer:
         found = [await self._store.deployment(*c.split_id(key)) for key in keys]
         asks = isinstance(command, c.Freeze) and command.mainframe and "admin" in roles_in(asker, self._policy)
         return Concerned(
-            unfinished=tuple(await self._store.active()),
             leaving_out=tuple(d for d in found if d is not None and d.ended),
             registries=await self._registries() if asks else (),
         )
@@ -94,13 +89,14 @@ class Gatherer:
         """What is known of one deployment, where no person asks; None where there is no such key."""
         around = await self._store.surroundings(*c.split_id(key))
         d = around.deployment
-        if d is None:
-            return None
-        facts = self.within(around, None, d.home)
-        return replace(facts, people=self._involved(d, None, self._shown(d))) if self._people.asks else facts
+        return None if d is None else self.shown(d, self.within(around, None, d.home))
 
-    def _shown(self, d: Deployment) -> Sequence[Person]:
-        """Everybody by what was last heard. Of a voter of whom nothing was: that they might, when they did."""
+    def shown(self, d: Deployment, facts: Facts) -> Facts:
+        """`facts` about `d` with everybody by what was last heard, which may be shown though it is not certain now."""
+        return replace(facts, people=self._involved(d, None, self._heard(d))) if self._people.asks else facts
+
+    def _heard(self, d: Deployment) -> Sequence[Person]:
+        """By what was last heard. Of a voter of whom nothing was: that they might, when they did."""
         voted = {vote.person for vote in d.votes}
         people = self._people.known()
         unsure = self._people.unsure(people) & voted
@@ -120,7 +116,8 @@ class Gatherer:
             asker=asker,
             channel=channel,
             nonce=secrets.token_urlsafe(18),
-            unfinished=besides.unfinished,
+            unfinished=around.unfinished,
+            lanes=around.lanes,
             leaving_out=besides.leaving_out,
             registries=besides.registries,
             deployment=around.deployment,
@@ -148,13 +145,6 @@ class Gatherer:
         """With whether anything at all is granted to them."""
         return replace(person, granted=bool(roles_in(person, self._policy)))
 
-    async def bare(self, asker: Person, channel: str) -> Facts:
-        """What every answer needs: who there is, and which servers."""
-        return await self._facts(asker, channel)
-
-    async def _facts(self, asker: Person | None, channel: str) -> Facts:
-        return self.within(await self._store.surroundings(""), asker, channel)
-
     # -- push ----------------------------------------------------------------------------------------------------------
 
     async def _for_push(self, command: c.Push, asker: Person, channel: str) -> Facts:
@@ -162,7 +152,7 @@ class Gatherer:
         alpha = await self._alpha(command.id, asker)
         component = alpha.manifest.component if alpha.manifest else "main"
         lane, siblings = await self._store.lane(component), tuple(await self._store.active(component))
-        facts = await self._facts(asker, channel)
+        facts = await self.about("", asker, channel)
         return replace(facts, deployment=before, lane=lane, siblings=siblings, alpha=alpha)
 
     async def _alpha(self, id: str, asker: Person) -> AlphaFacts:  # noqa: A002 - the word of the domain

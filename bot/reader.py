@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.checkpoints import whole
@@ -81,7 +81,7 @@ class Reader:
         """The answer to one question. Whoever may not view gets no names and no ids."""
         if isinstance(command, Writing):
             raise TypeError("a command that writes is not read")
-        facts = await self._gather.bare(asker, message.channel)
+        facts = await self._gather.about(_subject(command), asker, message.channel)
         if isinstance(command, c.Whoami):
             return _done(answers.whoami(asker, message.platform, facts))
         if isinstance(command, c.Help):
@@ -122,8 +122,8 @@ class Reader:
     # -- deployments ---------------------------------------------------------------------------------------------------
 
     async def _status(self, facts: Facts, zone: str) -> Card:
-        active = [d for d in await self._store.active() if _sees(facts, d.component)]
-        lanes = [lane for lane in await self._store.lanes() if _sees(facts, lane.component)]
+        active = [d for d in facts.unfinished if _sees(facts, d.component)]
+        lanes = [lane for lane in facts.lanes if _sees(facts, lane.component)]
         since = {}
         for ref in {ref for lane in lanes for ref in lane.releases}:
             d = await self._store.deployment(ref.id, ref.attempt)
@@ -131,26 +131,17 @@ class Reader:
                 since[d.key] = d.stage_since
         return answers.status(active, lanes, since, await self._alpha_now(), facts, zone)
 
-    async def _find(self, typed: str, facts: Facts) -> Deployment | None:
-        """The deployment, where the asker may see its component."""
-        d = await self._store.deployment(*c.split_id(typed))
-        return d if d is not None and _sees(facts, d.component) else None
-
     async def _one(self, typed: str, facts: Facts, zone: str) -> Reply:
-        d = await self._find(typed, facts)
+        d = _found(facts)
         if d is None:
             return await self._missing(typed, facts)
-        return Reply("done", deployment_card(d, await self._around(d, facts), zone), d.name)
+        return Reply("done", deployment_card(d, self._gather.shown(d, facts), zone), d.name)
 
     async def _when(self, typed: str, facts: Facts, zone: str) -> Reply:
-        d = await self._find(typed, facts)
+        d = _found(facts)
         if d is None:
             return await self._missing(typed, facts)
-        return Reply("done", answers.when(d, await self._around(d, facts), zone), d.name)
-
-    async def _around(self, d: Deployment, facts: Facts) -> Facts:
-        found = await self._gather.for_deployment(d.key)
-        return facts if found is None else replace(found, asker=facts.asker)
+        return Reply("done", answers.when(d, self._gather.shown(d, facts), zone), d.name)
 
     async def _missing(self, typed: str, facts: Facts) -> Reply:
         known = [d.id for d in (await self._store.history(50)).deployments if _sees(facts, d.component)]
@@ -167,14 +158,14 @@ class Reader:
         return await self._store.journal(chain, limit=_PAGE)
 
     async def _show(self, typed: str, facts: Facts, zone: str) -> Reply:
-        d = await self._find(typed, facts)
+        d = _found(facts)
         if d is None:
             return await self._missing(typed, facts)
         return Reply("done", answers.timeline(d, await self._journal(d.key), facts, zone), d.name)
 
     async def _audit(self, typed: str, facts: Facts, zone: str) -> Reply:
         """From its first event to its last, however many there are: evidence is not cut."""
-        d = await self._find(typed, facts)
+        d = _found(facts)
         if d is None:
             return await self._missing(typed, facts)
         entries = [entry async for entry in whole(self._store, d.key)]
@@ -184,17 +175,18 @@ class Reader:
         """Until it has reached the stage, or (without one) until a person is needed or it has ended."""
         until = None if command.timeout is None else self._clock.now() + timedelta(seconds=command.timeout)
         while True:
-            d = await self._find(command.id, facts)
+            d = _found(facts)
             if d is None:
                 return await self._missing(command.id, facts)
             outcome = _arrived(d, command.stage)
             if outcome is not None:
-                return Reply(outcome, deployment_card(d, await self._around(d, facts), zone), d.name)
+                return Reply(outcome, deployment_card(d, self._gather.shown(d, facts), zone), d.name)
             if until is not None and self._clock.now() >= until:
                 limit = say.duration(command.timeout or 0)
                 sentence = f"{d.name} is still {d.stage.words} after {limit}. `deploy status {d.name}`"
                 return Reply("refused", Card(sentence, tone="bad", summary=sentence), d.name)
             await self._signal.wait(_LOOK_AGAIN)
+            facts = await self._gather.about(command.id, facts.me, facts.channel)
 
     # -- servers -------------------------------------------------------------------------------------------------------
 
@@ -207,7 +199,7 @@ class Reader:
 
     async def _servers(self, facts: Facts, zone: str) -> Card:
         seen = await asyncio.gather(*(self._seen(server) for server in facts.servers))
-        return answers.servers(await self._alpha_now(), seen, await self._store.lanes(), facts, zone)
+        return answers.servers(await self._alpha_now(), seen, facts.lanes, facts, zone)
 
     async def _seen(self, server: Server) -> answers.ServerSeen:
         problem: str | None = None
@@ -243,6 +235,21 @@ class Reader:
             return server.region, None, str(fault)
         except TimeoutError:
             return server.region, None, f"no answer within {say.duration(_ASKING)}"
+
+
+def _subject(command: c.Command) -> str:
+    """The deployment that is asked about, as typed; empty where it is none alone."""
+    match command:
+        case c.Status(id=str(typed)) | c.When(id=typed) | c.Show(id=typed) | c.Audit(id=typed) | c.Wait(id=typed):
+            return typed
+        case _:
+            return ""
+
+
+def _found(facts: Facts) -> Deployment | None:
+    """The deployment that is asked about, where the asker may see its component."""
+    d = facts.deployment
+    return d if d is not None and _sees(facts, d.component) else None
 
 
 def _sees(facts: Facts, component: str) -> bool:

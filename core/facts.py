@@ -67,6 +67,8 @@ class Facts:
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
     """All deployments that have not ended, where the decision is about none of them alone."""
+    lanes: tuple[Lane, ...] = ()
+    """Likewise all lanes, by component."""
     leaving_out: tuple[Deployment, ...] = ()
     """Ended ones whose distribution is their component's newest and leaves frozen mainframes out; likewise."""
     registries: tuple[RegistrySeen, ...] = ()

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
+from adapters.store.lately import Version
+
 EXPECTED = (
     "expected sqlite:///<file>, for example sqlite:///ashat.db, or postgresql://<user>:<password>@<host>/<database>"
 )
@@ -35,6 +37,8 @@ class Database:
     """Closures that may share a transaction of the writer."""
     steady: bool = False
     """A connection to it never goes stale, so a thread keeps its own."""
+    version: Version | None = None
+    """By which what was read a while ago still holds."""
 
 
 def parsed(url: str) -> URL:

@@ -133,10 +133,14 @@ class MemoryStore:
         return self._surroundings(id, attempt)
 
     def _surroundings(self, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the port's word
-        d, servers = self._latest(id, attempt), tuple(sorted(self._servers.values(), key=server_order))
+        servers = tuple(sorted(self._servers.values(), key=server_order))
+        active = tuple(d for d in self._deployments.values() if not d.ended)
+        if not id:
+            lanes = tuple(self._lanes[component] for component in sorted(self._lanes))
+            return Surroundings(None, servers, blocks=self._standing(), unfinished=active, lanes=lanes)
+        d = self._latest(id, attempt)
         if d is None:
             return Surroundings(None, servers, blocks=self._standing())
-        active = (d for d in self._deployments.values() if not d.ended)
         siblings = tuple(other for other in active if other.component == d.component and other.key != d.key)
         lane = self._lanes.get(d.component, Lane(d.component))
         return Surroundings(d, servers, lane, siblings, self._standing())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
@@ -15,6 +15,7 @@ from adapters.store import duties, journal, post, postgres, reads, sqlite, work
 from adapters.store.commit import save, send
 from adapters.store.database import Database, StoreUnusable, parsed
 from adapters.store.known import Known
+from adapters.store.lately import Lately
 from adapters.store.migrate import migrate
 from adapters.store.threads import Threads
 from adapters.store.working import Kept, Looked, Working
@@ -35,6 +36,7 @@ from core.ports import (
 )
 from core.state import Block, Deployment, Lane, Server
 
+T = TypeVar("T")
 Written = tuple[Change | None, Deployment | None]
 """What was committed, and the deployment as it is stored since."""
 
@@ -52,6 +54,7 @@ class SqlStore:
         )  # fmt: skip
         self._clock = clock
         self._known = Known()
+        self._lately = Lately(database.version)
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> SqlStore:
@@ -72,6 +75,7 @@ class SqlStore:
         return store
 
     async def close(self) -> None:
+        self._lately.close()
         await self._readers.close()
         await self._writer.close()
 
@@ -118,36 +122,38 @@ class SqlStore:
     def _working(self, c: Connection) -> Working:
         return self._kept.checked(c) if self._kept else Looked(self._known)
 
-    async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
-        """Where one thread writes, it is the one that knows without a look."""
+    async def _look(self, question: Hashable, ask: Callable[[Working, Connection], T]) -> T:
+        """Where one thread writes, it is the one that knows without a look; and what it told holds until a commit."""
         thread = self._writer if self._kept else self._readers
-        return await thread.run(lambda c: self._working(c).surroundings(c, id, attempt))
+        return await self._lately.get(question, lambda: thread.run(lambda c: ask(self._working(c), c)))
+
+    async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
+        return await self._look(("surroundings", id, attempt), lambda w, c: w.surroundings(c, id, attempt))
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
-        return await self._readers.run(lambda c: reads.one_deployment(c, id, attempt, self._known))
+        """Also what has ended, which the one thread that writes does not know either."""
+        ask = self._readers.run
+        return await self._lately.get(
+            ("deployment", id, attempt), lambda: ask(lambda c: reads.one_deployment(c, id, attempt, self._known))
+        )
 
     async def active(self, component: str | None = None) -> Sequence[Deployment]:
-        if (kept := self._kept) is not None:
-            return await self._writer.run(lambda c: kept.checked(c).active(c, component))
-        return await self._readers.run(lambda c: reads.active(c, component, self._known))
+        return await self._look(("active", component), lambda w, c: w.active(c, component))
 
     async def history(self, limit: int, before: str | None = None, component: str | None = None) -> Page:
         return await self._readers.run(lambda c: reads.history(c, limit, before, component, self._known))
 
     async def lane(self, component: str) -> Lane:
-        found = await self._readers.run(lambda c: reads.lanes(c, component))
-        return found[0] if found else Lane(component)
+        return next((lane for lane in await self.lanes() if lane.component == component), Lane(component))
 
     async def lanes(self) -> Sequence[Lane]:
-        if (kept := self._kept) is not None:
-            return await self._writer.run(lambda c: kept.checked(c).lanes(c))
-        return await self._readers.run(reads.lanes)
+        return await self._look("lanes", lambda w, c: w.lanes(c))
 
     async def servers(self) -> Sequence[Server]:
-        return await self._readers.run(reads.servers)
+        return await self._look("servers", lambda w, c: w.servers(c))
 
     async def blocks(self) -> Sequence[Block]:
-        return await self._readers.run(reads.blocks)
+        return await self._look("blocks", lambda w, c: w.blocks(c))
 
     async def durations(self, component: str, limit: int = 20) -> dict[str, list[float]]:
         return await self._readers.run(lambda c: reads.durations(c, component, limit))

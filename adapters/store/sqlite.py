@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,25 @@ def database(url: URL) -> Database:
     file = Path(str(url.database))
     prepare_file(file)
     writer, reader = _writer_engine(url), _reader_engine(url, READERS)
-    return Database(str(file), writer, 1, reader, READERS, _guard, TOGETHER, steady=True)
+    return Database(str(file), writer, 1, reader, READERS, _guard, TOGETHER, steady=True, version=DataVersion(file))
+
+
+class DataVersion:
+    """What changes with every commit: https://sqlite.org/pragma.html#pragma_data_version. It is not waited for."""
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+
+    def now(self) -> int | None:
+        """Microseconds: it is in memory that the connections share."""
+        try:
+            found: tuple[int] = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:  # whoever reads meets it too, and says so
+            return None
+        return found[0]
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def prepare_file(path: Path) -> None:

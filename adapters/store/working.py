@@ -7,7 +7,7 @@ somebody else has written (`PRAGMA data_version`, https://sqlite.org/pragma.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -30,6 +30,14 @@ class Working(Protocol):
 
     def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings: ...  # noqa: A002 - the domain's word
 
+    def active(self, c: Connection, component: str | None) -> Sequence[Deployment]: ...
+
+    def lanes(self, c: Connection) -> Sequence[Lane]: ...
+
+    def servers(self, c: Connection) -> Sequence[Server]: ...
+
+    def blocks(self, c: Connection) -> Sequence[Block]: ...
+
     def before(self, d: Deployment) -> Deployment | None:
         """The stored deployment, where it is known and in the version of `d`."""
 
@@ -46,13 +54,28 @@ class Looked:
         self._known = known
 
     def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
-        d = reads.one_deployment(c, id, attempt, self._known)
         servers, blocks = tuple(reads.servers(c)), tuple(reads.blocks(c))
+        if not id:
+            unfinished, all_lanes = tuple(reads.active(c, None, self._known)), tuple(reads.lanes(c))
+            return Surroundings(None, servers, blocks=blocks, unfinished=unfinished, lanes=all_lanes)
+        d = reads.one_deployment(c, id, attempt, self._known)
         if d is None:
             return Surroundings(None, servers, blocks=blocks)
         lanes = reads.lanes(c, d.component)
         siblings = (other for other in reads.active(c, d.component, self._known) if other.key != d.key)
         return Surroundings(d, servers, lanes[0] if lanes else Lane(d.component), tuple(siblings), blocks)
+
+    def active(self, c: Connection, component: str | None) -> Sequence[Deployment]:
+        return reads.active(c, component, self._known)
+
+    def lanes(self, c: Connection) -> Sequence[Lane]:
+        return reads.lanes(c)
+
+    def servers(self, c: Connection) -> Sequence[Server]:
+        return reads.servers(c)
+
+    def blocks(self, c: Connection) -> Sequence[Block]:
+        return reads.blocks(c)
 
     def before(self, d: Deployment) -> Deployment | None:
         return self._known.get(d.key, d.version)
@@ -89,8 +112,11 @@ class Kept:
         return self
 
     def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
-        d = self._deployment(c, id, attempt)
         servers, blocks = self.servers(c), self.blocks(c)
+        if not id:
+            unfinished, all_lanes = tuple(self._all(c).values()), tuple(self._all_lanes(c).values())
+            return Surroundings(None, servers, blocks=blocks, unfinished=unfinished, lanes=all_lanes)
+        d = self._deployment(c, id, attempt)
         if d is None:
             return Surroundings(None, servers, blocks=blocks)
         lane = self._all_lanes(c).get(d.component) or Lane(d.component)

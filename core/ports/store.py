@@ -119,7 +119,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the store knows about one deployment at one instant, to decide by."""
+    """What the store knows at one instant, to decide by: about one deployment, or about production as a whole."""
 
     deployment: Deployment | None
     servers: tuple[Server, ...]
@@ -130,6 +130,10 @@ class Surroundings:
     """Other deployments of its component that have not ended, oldest first."""
     blocks: tuple[Block, ...] = ()
     """Locks, freezes and the pause of everything, oldest first."""
+    unfinished: tuple[Deployment, ...] = ()
+    """About production as a whole: all deployments that have not ended, oldest first."""
+    lanes: tuple[Lane, ...] = ()
+    """Likewise all lanes, by component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,7 @@ class Store(Protocol):
         """
 
     async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002
-        """Of the attempt, or of the latest one, as one instant has it; of no deployment where `id` is empty."""
+        """Of the attempt, or of the latest one, as one instant has it; of production as a whole where `id` is empty."""
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002
         """The attempt, or the latest one."""

@@ -232,10 +232,10 @@ async def test_what_was_not_expected_gives_a_reference_that_is_in_the_log(
 
 
 async def test_a_question_that_fails_gives_a_reference_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken() -> object:
+    async def broken(*_: object) -> object:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(world.store, "lanes", broken)
+    monkeypatch.setattr(world.store, "surroundings", broken)
     assert "Our fault, reference" in (await world.alice.says("deploy status")).card.title
 
 

@@ -248,7 +248,7 @@ async def test_everything_is_there_after_a_restart(file: Path) -> None:
     assert (len(entries), first_fault(entries)) == (len(journey()), None)
     assert await again.active() == [replace(new_deployment("v2"), version=1)]
     assert await again.lane("main") == Lane("main", 1, "v2#1", 3)
-    assert await again.servers() == [server("public")]
+    assert list(await again.servers()) == [server("public")]
     assert await again.settled("console", "1") == reply()
     assert [w.message for w in await again.unsettled(after(1), 10)] == [message("2")]
     assert [row.message for row in await again.outbox("a:1", 10)] == [outbound("a:1", "x")]

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from core.ports import Change, Conflict, Store, Surroundings
 from core.stages import Stage
-from core.state import Lane
-from tests.contract.store.samples import new_deployment, note, server, stored
+from core.state import Block, Lane
+from tests.contract.store.samples import after, new_deployment, note, server, stored
 
 
 def noting(text: str) -> Change:
@@ -23,6 +23,12 @@ async def test_the_surroundings_are_what_the_single_questions_answer(store: Stor
     found = await store.surroundings("v1")
     assert found == Surroundings(v1, tuple(await store.servers()), await store.lane("main"), (other,))
     assert await store.surroundings("nothing") == Surroundings(None, tuple(await store.servers()))
+    await store.commit(Change(lane=Lane("api"), blocks=(Block("pause", "pause", "bo", "login errors", after(1)),)))
+    whole = await store.surroundings("")
+    assert (whole.deployment, whole.siblings) == (None, ())
+    assert (list(whole.unfinished), list(whole.lanes)) == (await store.active(), await store.lanes())
+    assert (list(whole.servers), list(whole.blocks)) == (list(await store.servers()), list(await store.blocks()))
+    assert ([d.id for d in whole.unfinished], len(whole.lanes), len(whole.blocks)) == (["v1", "v2", "api"], 2, 1)
     ended = await store.surroundings("old", 1)
     assert (ended.deployment, ended.siblings) == (await store.deployment("old"), (v1, other))
 
