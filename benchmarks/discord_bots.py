@@ -1,8 +1,7 @@
 """`python -m benchmarks.discord_bots ours|noop|insert API GATEWAY TOKEN FOLDER`: a bot on Discord, to be measured.
 
-`noop` and `insert` are discord.py as its manual uses it, and say a fixed text in the way ours answers: a question at
-once, in one request; a write acknowledged first, and then put into its place. `insert` keeps a row on disk (SQLite,
-synchronous=FULL) before. They authorise, look up and decide nothing.
+`noop` and `insert` are discord.py as its manual uses it, and say a fixed text in the way ours answers, in one request.
+`insert` keeps a row on disk (SQLite, synchronous=FULL) before. They authorise, look up and decide nothing.
 """
 
 from __future__ import annotations
@@ -96,8 +95,7 @@ async def theirs(api: str, gateway: str, token: str, folder: Path, *, inserts: b
     async def note(interaction: discord.Interaction, id: str, text: str) -> None:  # noqa: A002 - as ours has it
         if inserts:
             database.execute("INSERT INTO said VALUES (unixepoch(), ?)", (f"{id} {text}",))
-        await interaction.response.defer(ephemeral=True)
-        await interaction.edit_original_response(content="fixed")
+        await interaction.response.send_message("fixed", ephemeral=True)
 
     tree.add_command(group, guild=discord.Object(GUILD))
 

@@ -21,7 +21,7 @@ from core.cards import Card
 from core.changes import change
 from core.events import DeploymentEvent
 from core.facts import ChecksSeen, Decided, Elapsed, Facts, LaneFree, Outcome, Refused, VotesStale
-from core.parsing import Ignore, parse
+from core.parsing import Ignore
 from core.parsing import Reply as Usage
 from core.people import Account, Person
 from core.ports import Change, Clock, Conflict, Incoming, Lease, Outbound, Reply, Settled, Store, Surroundings
@@ -87,15 +87,16 @@ class Service:
 
     async def submit(self, message: Incoming) -> bool:
         """Durable before it returns, where the message would change something; see core.ports.Door."""
-        if not isinstance(parse(message.text, shell=message.shell), Writing):
+        if not isinstance(message.parsed, Writing):
             return True
         new = await self._store.accept(message, self._clock.now())
-        self._submitted.add((message.platform, message.delivery))
+        if new:  # one that was carried out meanwhile is not forgotten again
+            self._submitted.add((message.platform, message.delivery))
         return new
 
     async def answer(self, message: Incoming) -> Reply:
         """Carry it out, or find that it was. What was not expected becomes a sentence with a reference."""
-        command = parse(message.text, shell=message.shell)
+        command = message.parsed
         if isinstance(command, Ignore):
             return Reply("ignored", Card(""))
         delivery = (message.platform, message.delivery)
@@ -273,7 +274,7 @@ class Service:
 
     async def _late(self, message: Incoming) -> None:
         """One message. What fails about it ends it, with a reply, so that those behind it get their turn."""
-        command = parse(message.text, shell=message.shell)
+        command = message.parsed
         try:
             if isinstance(command, Writing):
                 command = _with_seen(command, message.seen)

@@ -7,6 +7,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import structlog
 
@@ -39,7 +40,7 @@ _AGAIN = 0.5
 """Seconds between tries to put an answer in its place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """One delivery. `channel` is where it was said, empty in a direct conversation; `place` is perhaps its thread."""
 
@@ -52,6 +53,10 @@ class Said:
     interaction: Interaction | None = None
     message: str | None = None
     """Of a typed one, its message."""
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        return parse(self.text)
 
     @property
     def account(self) -> Account:
@@ -74,37 +79,35 @@ class Desk:
         self._heard: OrderedDict[str, None] = OrderedDict()
 
     async def accept(self, said: Said, *, in_place: bool = False) -> None:
-        """Durable, then acknowledged, then answered; a question perhaps at once. Raises what the store raises.
+        """Durable, and then acknowledged: with its answer, where that is there soon. Raises what the store raises.
 
         `in_place`: the answer takes the place of the message that was clicked.
         """
         if said.delivery in self._heard:
             return
+        self._remember(said.delivery)
         problem = await self.problem(said)
         if problem is not None:
-            self._remember(said.delivery)
             await self.tell(said, refusal(problem))
             return
-        message = self._incoming(said)
-        await self._door.submit(message)
-        self._remember(said.delivery)
-        answering: asyncio.Task[Answer] | None = None
-        if said.interaction is not None and not said.interaction.answered:
-            if not writes(parse(said.text)):
-                answering = self._tasks.start(self._door.answer(message))
-                if await self._at_once(said, said.interaction, answering):
-                    return
-            await (said.interaction.defer_update() if in_place else said.interaction.defer())
-        self._tasks.start(self._guarded(said, self._carry_out(said, answering or self._door.answer(message))))
-
-    async def _at_once(self, said: Said, interaction: Interaction, answering: asyncio.Task[Answer]) -> bool:
-        """Whether the answer was there soon, and was all that Discord had to be told."""
+        message, interaction = self._incoming(said), said.interaction
+        if interaction is None or interaction.answered:
+            await self._door.submit(message)
+            self._tasks.start(self._guarded(said, self._carry_out(said, self._door.answer(message))))
+            return
+        answering = self._tasks.start(self._door.answer(message))  # durable with what it decides
         await asyncio.wait({answering}, timeout=max(_SOON - interaction.age, 0.0))
-        if not answering.done():
-            return False
-        drawing = self._channel.drawn(*_shown(said, answering.result()), file=True)
+        if answering.done() and await self._at_once(said, interaction, answering.result(), in_place=in_place):
+            return
+        await self._door.submit(message)
+        await (interaction.defer_update() if in_place else interaction.defer())
+        self._tasks.start(self._guarded(said, self._carry_out(said, answering)))
+
+    async def _at_once(self, said: Said, interaction: Interaction, answer: Answer, *, in_place: bool) -> bool:
+        """Whether that was all that Discord had to be told."""
+        drawing = self._channel.drawn(*_shown(said, answer), file=True)
         if drawing.whole is None:
-            await interaction.say(drawing)
+            await (interaction.update(drawing) if in_place else interaction.say(drawing))
         return interaction.answered
 
     async def ask(self, said: Said, about: Clicked) -> None:
@@ -141,7 +144,7 @@ class Desk:
         if said.delivery in self._heard:
             return None
         problem = await self.problem(said)
-        if problem is None and writes(parse(said.text)):
+        if problem is None and writes(said.parsed):
             problem = "Only answers to questions can be shared."
         if problem is None and said.channel not in self._setup.channels:
             problem = "Answers are shared in listed channels only."
@@ -168,7 +171,7 @@ class Desk:
                 return f"Discord does not tell Ashat who you are ({gone}). `ashat doctor` says more."
         if not full:
             return "Ashat is for full members of its servers: guests and bots can neither look nor act."
-        if not said.alone and said.channel not in self._setup.channels and writes(parse(said.text)):
+        if not said.alone and said.channel not in self._setup.channels and writes(said.parsed):
             return "Changes are made in listed channels only, and nothing was changed. Or write to Ashat directly."
         return None
 
@@ -275,17 +278,17 @@ def _shown(said: Said, answer: Answer) -> tuple[Card, Extra]:
     """What an interaction shows: something in any case, for something is awaited."""
     if answer.outcome == "ignored":
         return refusal("Nothing was asked. `deploy help` says what can be."), ()
-    return answer.card, _extra(said.text, answer)
+    return answer.card, _extra(said, answer)
 
 
-def _extra(text: str, answer: Answer) -> Extra:
+def _extra(said: Said, answer: Answer) -> Extra:
     """What an answer offers besides: to share what was found, or to begin."""
-    parsed = parse(text)
+    parsed = said.parsed
     if answer.outcome != "done" or isinstance(parsed, Ignore | Reply) or writes(parsed):
         return ()
     if isinstance(parsed, Help):
         return (buttons.new_deployment(),) if parsed.topic is None else ()
-    return buttons.share(text)
+    return buttons.share(said.text)
 
 
 def refusal(sentence: str) -> Card:

@@ -7,6 +7,7 @@ backslash, which Discord takes off again before punctuation. Pings are switched 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from core.cards import Bar
 from core.moments import Moment
@@ -21,6 +22,7 @@ _AT_START = re.compile(r"^(\s*)([#+-]|\d+(?=[.)]))")
 """Headings, lists, small print. A number's own dot is what gets the backslash."""
 
 
+@lru_cache(maxsize=2048)  # of a card that is drawn again most lines are as they were
 def escaped(line: str | Bar) -> str:
     """One line, shown as it was typed; a moment in it as a time in the reader's own zone."""
     text = "".join(_time(part) if isinstance(part, Moment) else _inside(part) for part in parts_of(line)).rstrip()

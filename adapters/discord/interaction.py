@@ -60,6 +60,8 @@ class Interaction:
     arrived: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     answered: bool = False
     """Whether the first answer arrived in time: then the token is good for fifteen minutes."""
+    too_late: bool = False
+    """Whether Discord has given it up: then nothing is answered here any more."""
     asked: Request | None = None
     """Over HTTP, the request whose answer is the first one."""
 
@@ -118,8 +120,11 @@ class Interaction:
             self.asked.answer = {"type": kind} if data is None else {"type": kind, "data": data}
             self.answered = True
             return
+        if self.too_late:
+            return
         left = ACK - _MARGIN - self.age
         try:
             self.answered = await self.rest.respond(self.id, self.token, kind, data, max(left, 0.5))
+            self.too_late = not self.answered
         except (ChannelGone, ChannelDown) as error:
             log.warning("interaction not acknowledged", interaction=self.id, why=str(error))

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import discord
 from discord.gateway import DiscordClientWebSocketResponse
-from discord.http import HTTPClient, Route
+from discord.http import HTTPClient, Route, json_or_text
 
 from adapters.discord.cache import Cache
 from adapters.discord.failures import (
@@ -92,6 +92,18 @@ class Client(HTTPClient):
         route.url = self._base + route.url.removeprefix(route.BASE)
         return await super().request(route, **given)
 
+    async def acknowledge(self, interaction: str, token: str, body: dict[str, Any]) -> None:
+        """The first answer, which no rate limit holds up, and which the library would wait a second to try again.
+
+        https://discord.com/developers/docs/interactions/receiving-and-responding
+        """
+        path = "/interactions/{webhook_id}/{webhook_token}/callback"
+        url = Route("POST", path, webhook_id=interaction, webhook_token=token).url.removeprefix(Route.BASE)
+        headers = {"User-Agent": self.user_agent, "Content-Type": "application/json"}
+        async with self.session.post(self._base + url, data=json.dumps(body).encode(), headers=headers) as response:
+            if response.status >= 400:
+                raise discord.HTTPException(response, await json_or_text(response))
+
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         self.socket = await super().ws_connect(url, compress=compress)
         return self.socket
@@ -149,10 +161,8 @@ class Rest:
     async def _responded(self, interaction: str, token: str, body: dict[str, Any]) -> bool:
         while True:
             try:
-                await self.call(
-                    "POST", "/interactions/{webhook_id}/{webhook_token}/callback", body,
-                    webhook_id=interaction, webhook_token=token,
-                )  # fmt: skip
+                with translated():
+                    await self.client.acknowledge(interaction, token, body)
             except Refused as refused:
                 if refused.code == ACKNOWLEDGED:
                     return True  # an earlier try arrived, and only its answer was lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import structlog
 
@@ -28,7 +29,7 @@ _REMEMBERED = 10_000
 """Deliveries; the store knows all that changed something."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """One delivery. `channel` is where it was said, empty on the Home tab; `respond_to` is Slack's `response_url`."""
 
@@ -39,6 +40,10 @@ class Said:
     thread: str | None = None
     seen: Seen | None = None
     respond_to: str | None = None
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        return parse(self.text)
 
     @property
     def account(self) -> Account:
@@ -86,7 +91,7 @@ class Desk:
         if said.delivery in self._heard:
             return
         problem = await self.problem(said)
-        if problem is None and writes(parse(said.text)):
+        if problem is None and writes(said.parsed):
             problem = "Only answers to questions can be shared."
         if problem is None and not said.alone and said.channel not in self._setup.channels:
             problem = "Answers are shared in listed channels only."
@@ -105,7 +110,7 @@ class Desk:
             refusal = "Slack could not say who you are in time, and nothing was changed. Try again in a moment."
         if refusal is not None:
             return refusal
-        if not said.alone and said.channel not in self._setup.channels and writes(parse(said.text)):
+        if not said.alone and said.channel not in self._setup.channels and writes(said.parsed):
             return "Changes are made in listed channels only, and nothing was changed. Or write to Ashat directly."
         return None
 
@@ -152,7 +157,7 @@ class Desk:
     async def _carry_out(self, said: Said, message: Incoming) -> None:
         reply = await self._door.answer(message)
         if reply.outcome != "ignored":
-            await self.tell(said, reply.card, _extra(said.text) if reply.outcome == "done" else ())
+            await self.tell(said, reply.card, _extra(said) if reply.outcome == "done" else ())
 
     async def _shared(self, said: Said) -> None:
         message = self._incoming(said)
@@ -184,12 +189,12 @@ def writes(parsed: Parsed) -> bool:
     return not isinstance(parsed, Ignore | Reply) and spec_of(parsed).writes
 
 
-def _extra(text: str) -> Extra:
+def _extra(said: Said) -> Extra:
     """What an answer offers besides: to share what was found, or to begin."""
-    parsed = parse(text)
+    parsed = said.parsed
     if isinstance(parsed, Help):
         return (new_deployment(),) if parsed.topic is None else ()
-    return () if isinstance(parsed, Ignore | Reply) or writes(parsed) else (share(text),)
+    return () if isinstance(parsed, Ignore | Reply) or writes(parsed) else (share(said.text),)
 
 
 def _refusal(sentence: str) -> Card:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 from core.cards import Card
 from core.commands import Seen
+from core.parsing import Parsed, parse
 from core.people import Account
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incoming:
     """What a person typed or clicked, translated by an adapter. A click is the text it stands for, with what it saw."""
 
@@ -23,6 +25,11 @@ class Incoming:
     text: str
     seen: Seen | None = None
     shell: bool = False
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        """What is asked for."""
+        return parse(self.text, shell=self.shell)
 
 
 Outcome = Literal["done", "refused", "usage", "ignored", "failed"]

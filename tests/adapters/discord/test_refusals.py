@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from adapters.discord import buttons, desk
 from adapters.discord.failures import MALFORMED
+from adapters.discord.interaction import Interaction as InteractionOfOurs
 from core.cards import Card
 from core.commands import Seen
-from core.ports import Incoming, Reply
+from core.ports import AlphaFile, Incoming, Reply, Surroundings
+from core.release.manifest import Manifest
 from core.stages import Stage
-from core.state import Deployment
 from tests.adapters.discord.test_journey import answer
 from tests.adapters.discord.world import DiscordWorld, Mode, servers
 from tests.discord.peer.discord import Discord, NotAnswered, texts
@@ -215,30 +216,52 @@ async def test_a_slash_rejection_without_its_reason_asks_for_it(world: DiscordWo
 # -- three seconds, fifteen minutes ------------------------------------------------------------------------------------
 
 
+def answers_late(world: DiscordWorld, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """The bot has every answer only once the event is set, and is not patient itself."""
+    answer_, thinking = world.app.service.answer, asyncio.Event()
+
+    async def late(message: Incoming) -> Reply:
+        await thinking.wait()
+        return await answer_(message)
+
+    monkeypatch.setattr(desk, "_SOON", 0.0)
+    monkeypatch.setattr(world.app.service, "answer", late)
+    return thinking
+
+
+@pytest.mark.parametrize("late", [False, True])
 async def test_nothing_is_acknowledged_before_it_is_durable(
-    world: DiscordWorld, monkeypatch: pytest.MonkeyPatch
+    world: DiscordWorld, monkeypatch: pytest.MonkeyPatch, *, late: bool
 ) -> None:
     """Typed, clicked, confirmed or filled in: who is told that it was heard can rely on it."""
-    accepted, heard = world.store.accept, list[bool]()
+    thinking = answers_late(world, monkeypatch) if late else asyncio.Event()
+    respond, kept = InteractionOfOurs._respond, dict[str, bool]()
 
-    async def accept(message: Incoming, at: datetime) -> bool:
-        heard.append(any(asked.id == message.delivery and asked.callback for asked in (*alice.asked, *bo.asked)))
-        return await accepted(message, at)
+    async def noted(self: InteractionOfOurs, kind: int, data: dict[str, Any] | None) -> None:
+        waiting = await world.store.unsettled(world.clock.now() + timedelta(days=1), 100)
+        carried_out = await world.store.settled("discord", self.id) is not None
+        kept.setdefault(self.id, carried_out or self.id in [row.message.delivery for row in waiting])
+        thinking.set()
+        await respond(self, kind, data)
+        thinking.clear()
 
     alice, bo = world.discord.alice, world.discord.bo
-    monkeypatch.setattr(world.store, "accept", accept)
+    monkeypatch.setattr(InteractionOfOurs, "_respond", noted)
     card = await staged(world)
-    await answer(world, await alice.clicks("Verify", on=card))
+    verified = await alice.clicks("Verify", on=card)
+    await answer(world, verified)
     await world.reaches("v1", Stage.AWAITING_APPROVAL)
     asked = await bo.clicks("Approve", on=card)
     await answer(world, asked)
-    await answer(world, await bo.clicks("Approve", on=asked))
+    approved = await bo.clicks("Approve", on=asked)
+    await answer(world, approved)
     await world.reaches("v1", Stage.COMPLETED)
     await world.settles()
     await bo.clicks("Rollback", on=card)
     (label,) = fields(bo.modal)
-    await answer(world, await bo.submits(**{label: "A drill"}))
-    assert heard == [False] * 4
+    rolled_back = await bo.submits(**{label: "A drill"})
+    await answer(world, rolled_back)
+    assert [kept[one.id] for one in (alice.asked[0], verified, approved, rolled_back)] == [True] * 4
 
 
 @pytest.mark.parametrize("mode", ["gateway", "http"])
@@ -257,20 +280,45 @@ async def test_a_question_that_takes_its_time_is_acknowledged_before_it_is_answe
 ) -> None:
     monkeypatch.setattr(desk, "_SOON", 0.02)
     async with servers(mode) as world:
-        looked, slow, found = world.store.active, asyncio.Event(), list[int]()
+        looked, slow, found = world.store.surroundings, asyncio.Event(), list[int]()
 
-        async def active(component: str | None = None) -> Sequence[Deployment]:
+        async def surroundings(id_: str, attempt: int | None = None) -> Surroundings:
             found.append(1)
             await slow.wait()
-            return await looked(component)
+            return await looked(id_, attempt)
 
-        monkeypatch.setattr(world.store, "active", active)
+        monkeypatch.setattr(world.store, "surroundings", surroundings)
         asked = await world.discord.vi.slash("status")
         assert (asked.callback, asked.loading) == (DEFERRED, True)
         asking = len(found)
         slow.set()
         assert "Nothing is deploying" in await answer(world, asked)
         assert asking == 1, "it was asked once more for the answer"
+
+
+@pytest.mark.parametrize("mode", ["gateway", "http"])
+async def test_a_change_that_takes_its_time_is_kept_and_acknowledged_and_made_once(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "_SOON", 0.02)
+    async with servers(mode) as world:
+        world.ships("v1")
+        manifest, slow = world.alpha.manifest, asyncio.Event()
+
+        async def late(file: AlphaFile) -> Manifest:
+            await slow.wait()
+            return await manifest(file)
+
+        monkeypatch.setattr(world.alpha, "manifest", late)
+        asked = await world.discord.alice.slash("push", id="v1", description="Fixes the login")
+        assert (asked.callback, asked.loading) == (DEFERRED, True)
+        waiting = await world.store.unsettled(world.clock.now() + timedelta(days=1), 10)
+        assert [row.message.delivery for row in waiting] == [asked.id]
+        slow.set()
+        assert "v1" in await answer(world, asked)
+        await world.settles()
+        assert len(world.discord.channel("#deployments").cards()) == 1
+        assert await world.store.unsettled(world.clock.now() + timedelta(days=1), 10) == []
 
 
 async def test_an_answer_that_does_not_fit_comes_as_a_file(
@@ -301,8 +349,8 @@ async def test_an_acknowledgement_whose_connection_broke_is_sent_again(world: Di
 
 
 async def test_what_was_acknowledged_too_late_is_answered_directly(world: DiscordWorld) -> None:
-    """Discord has given up; the command was durable before, and is carried out."""
-    world.discord.troubles.refuses(ANSWER, 404, 10062, times=2)
+    """Discord has given up; the command was durable before, is carried out, and nothing more is sent in vain."""
+    world.discord.troubles.refuses(ANSWER, 404, 10062)
     world.ships("v1")
     asking = asyncio.create_task(world.discord.alice.slash("push", id="v1", description="x"))
     await told_directly(world.discord, world.discord.alice, "v1")
@@ -313,9 +361,13 @@ async def test_what_was_acknowledged_too_late_is_answered_directly(world: Discor
     assert (await world.deployment("v1")).stage is Stage.STAGED
 
 
-async def test_where_the_token_has_died_the_answer_comes_directly(world: DiscordWorld) -> None:
+async def test_where_the_token_has_died_the_answer_comes_directly(
+    world: DiscordWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thinking = answers_late(world, monkeypatch)
     world.discord.troubles.refuses(SETTLE, 401, 50027)
     await world.discord.vi.slash("note", id="v1", text="Seen")
+    thinking.set()
     await told_directly(world.discord, world.discord.vi, "viewer")
 
 
@@ -336,10 +388,10 @@ async def test_the_same_interaction_twice_acts_once(world: DiscordWorld) -> None
 
 
 async def test_a_fault_of_ours_is_said_with_its_reference(world: DiscordWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_: object) -> bool:
+    async def broken(_: object) -> Reply:
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(world.app.service, "submit", broken)
+    monkeypatch.setattr(world.app.service, "answer", broken)
     asked: Interaction = await world.discord.vi.slash("whoami")
     said = await answer(world, asked)
     assert "Our fault, reference" in said
