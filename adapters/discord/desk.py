@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 
 import structlog
 
+from adapters.chat.delivery import ELSEWHERE, Deliveries, Delivery, refusal, shared
 from adapters.discord import buttons
 from adapters.discord.buttons import Clicked
 from adapters.discord.channel import DiscordChannel
@@ -21,8 +20,7 @@ from adapters.discord.setup import PLATFORM, Setup, address
 from adapters.discord.tasks import Tasks
 from adapters.discord.view import View
 from core.cards import Card
-from core.commands import Help, Seen, spec_of
-from core.parsing import Ignore, Parsed, Reply, parse
+from core.commands import Help
 from core.people import Account
 from core.ports import ChannelDown, ChannelGone, Door, Incoming
 from core.ports import Reply as Answer
@@ -33,30 +31,19 @@ _ASKING = 1.5
 """Seconds that Discord, or the store, may take to say what an answer needs: the first one is due within three."""
 _SOON = 1.0
 """Seconds after which somebody who asked is told that Ashat is thinking; an answer that is there by then is all."""
-_REMEMBERED = 10_000
-"""Deliveries; the store knows all that changed something."""
 _TRIES = 3
 _AGAIN = 0.5
 """Seconds between tries to put an answer in its place."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """One delivery. `channel` is where it was said, empty in a direct conversation; `place` is perhaps its thread."""
+class Said(Delivery):
+    """`channel` is empty in a direct conversation; `place` is the channel, or its thread."""
 
-    delivery: str
-    user: str
-    text: str
-    channel: str = ""
     place: str = ""
-    seen: Seen | None = None
     interaction: Interaction | None = None
     message: str | None = None
     """Of a typed one, its message."""
-
-    @cached_property
-    def parsed(self) -> Parsed:
-        return parse(self.text)
 
     @property
     def account(self) -> Account:
@@ -76,7 +63,7 @@ class Desk:
         self._door = door
         self._view = view
         self._tasks = tasks
-        self._heard: OrderedDict[str, None] = OrderedDict()
+        self._heard = Deliveries()
 
     async def accept(self, said: Said, *, in_place: bool = False) -> None:
         """Durable, and then acknowledged: with its answer, where that is there soon. Raises what the store raises.
@@ -85,7 +72,7 @@ class Desk:
         """
         if said.delivery in self._heard:
             return
-        self._remember(said.delivery)
+        self._heard.add(said.delivery)
         problem = await self.problem(said)
         if problem is not None:
             await self.tell(said, refusal(problem))
@@ -144,11 +131,11 @@ class Desk:
         if said.delivery in self._heard:
             return None
         problem = await self.problem(said)
-        if problem is None and writes(said.parsed):
+        if problem is None and said.writes:
             problem = "Only answers to questions can be shared."
         if problem is None and said.channel not in self._setup.channels:
             problem = "Answers are shared in listed channels only."
-        self._remember(said.delivery)
+        self._heard.add(said.delivery)
         if problem is not None:
             return await self.tell(said, refusal(problem))
         if said.interaction is not None:
@@ -171,8 +158,8 @@ class Desk:
                 return f"Discord does not tell Ashat who you are ({gone}). `ashat doctor` says more."
         if not full:
             return "Ashat is for full members of its servers: guests and bots can neither look nor act."
-        if not said.alone and said.channel not in self._setup.channels and writes(said.parsed):
-            return "Changes are made in listed channels only, and nothing was changed. Or write to Ashat directly."
+        if not said.alone and said.channel not in self._setup.channels and said.writes:
+            return ELSEWHERE
         return None
 
     async def tell(self, said: Said, card: Card, extra: Extra = ()) -> None:
@@ -221,9 +208,8 @@ class Desk:
         person = await self._view.person(said.account)
         if answer.outcome != "done" or person is None:
             return await self.tell(said, answer.card)
-        shown = replace(answer.card, lines=(*answer.card.lines, f"Shared by {person.name}"), buttons=())
         try:
-            await self._channel.post(address(said.place), shown, f"share-{said.delivery}")
+            await self._channel.post(address(said.place), shared(answer.card, person), f"share-{said.delivery}")
         except (ChannelGone, ChannelDown) as error:
             return await self.tell(said, refusal(f"It could not be shared: {error}."))
         return await self.tell(said, Card("Shared."))
@@ -264,15 +250,6 @@ class Desk:
         where = address(said.channel) if listed else self._setup.home_address
         return Incoming(PLATFORM, said.delivery, said.account, where, said.text, said.seen)
 
-    def _remember(self, delivery: str) -> None:
-        self._heard[delivery] = None
-        while len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
-
-
-def writes(parsed: Parsed) -> bool:
-    return not isinstance(parsed, Ignore | Reply) and spec_of(parsed).writes
-
 
 def _shown(said: Said, answer: Answer) -> tuple[Card, Extra]:
     """What an interaction shows: something in any case, for something is awaited."""
@@ -283,13 +260,8 @@ def _shown(said: Said, answer: Answer) -> tuple[Card, Extra]:
 
 def _extra(said: Said, answer: Answer) -> Extra:
     """What an answer offers besides: to share what was found, or to begin."""
-    parsed = said.parsed
-    if answer.outcome != "done" or isinstance(parsed, Ignore | Reply) or writes(parsed):
+    if answer.outcome != "done" or not said.asks:
         return ()
-    if isinstance(parsed, Help):
-        return (buttons.new_deployment(),) if parsed.topic is None else ()
+    if isinstance(said.parsed, Help):
+        return (buttons.new_deployment(),) if said.parsed.topic is None else ()
     return buttons.share(said.text)
-
-
-def refusal(sentence: str) -> Card:
-    return Card(sentence, tone="bad", summary=sentence)

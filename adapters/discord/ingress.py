@@ -16,14 +16,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from adapters.chat.signed import bounded, is_fresh
 from adapters.discord.interaction import PING
 from adapters.discord.interaction import Request as Asked
 from core.ports import Clock
-
-MAX_BODY = 1024 * 1024
-"""Bytes. Discord's largest payloads, clicks with their message, are well below."""
-STALE = 300.0
-"""Seconds that a signed request may be old, or early: what is replayed within is known by its id."""
 
 
 class Listener(Protocol):
@@ -53,9 +49,9 @@ class Ingress:
         if request.method != "POST":
             return Response(status_code=405, headers={"allow": "POST"})
         timestamp = request.headers.get("x-signature-timestamp", "")
-        if not self._fresh(timestamp):
+        if not is_fresh(timestamp, self._clock):
             return Response(status_code=401)
-        raw = await _bounded(request)
+        raw = await bounded(request)
         if raw is None:
             return Response(status_code=413)
         if not self._signed(request.headers.get("x-signature-ed25519", ""), timestamp, raw):
@@ -70,30 +66,12 @@ class Ingress:
         await self._listener.interaction(body, asked)
         return Response(status_code=400) if asked.answer is None else JSONResponse(asked.answer)
 
-    def _fresh(self, timestamp: str) -> bool:
-        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
-            return False
-        return abs(self._clock.now().timestamp() - int(timestamp)) <= STALE
-
     def _signed(self, signature: str, timestamp: str, raw: bytes) -> bool:
         try:
             self._key.verify(bytes.fromhex(signature), timestamp.encode() + raw)
         except (InvalidSignature, ValueError):
             return False
         return True
-
-
-async def _bounded(request: Request) -> bytes | None:
-    """The body; None where it is larger than anything that Discord sends."""
-    said = request.headers.get("content-length", "0")
-    if not said.isdigit() or int(said) > MAX_BODY:
-        return None
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            return None
-    return bytes(data)
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:

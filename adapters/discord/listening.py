@@ -13,9 +13,10 @@ from typing import Any
 
 import structlog
 
+from adapters.chat.delivery import refusal
 from adapters.discord import buttons, commands, forms
 from adapters.discord.buttons import Clicked
-from adapters.discord.desk import Desk, Said, refusal
+from adapters.discord.desk import Desk, Said
 from adapters.discord.drawing import draw
 from adapters.discord.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction, Request
 from adapters.discord.memberships import groups_of
@@ -205,7 +206,7 @@ class Listening:
         if not start or guild not in self._setup.guilds:
             return None
         channel = (await self._rest.place(place)).parent
-        return Said(id_, user, f"/deploy {text.removeprefix(start).strip()}", channel, place, message=id_)
+        return Said(id_, user, f"/deploy {text.removeprefix(start).strip()}", channel, place=place, message=id_)
 
 
 def by_person(payload: Payload) -> bool:
@@ -223,4 +224,4 @@ def _account(interaction: Interaction) -> Account:
 def _said(interaction: Interaction, what: str | Clicked) -> Said:
     text, seen = (what, None) if isinstance(what, str) else (what.command, what.seen)
     channel = interaction.channel if interaction.guild else ""
-    return Said(interaction.id, interaction.user, text, channel, interaction.place, seen, interaction)
+    return Said(interaction.id, interaction.user, text, channel, seen, interaction.place, interaction)

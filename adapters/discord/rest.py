@@ -19,7 +19,7 @@ import discord
 from discord.gateway import DiscordClientWebSocketResponse
 from discord.http import HTTPClient, Route, json_or_text
 
-from adapters.discord.cache import Cache
+from adapters.chat.cache import Cache
 from adapters.discord.failures import (
     ACKNOWLEDGED,
     UNKNOWN_INTERACTION,

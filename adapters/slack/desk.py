@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 
 import structlog
 
+from adapters.chat.delivery import ELSEWHERE, Deliveries, Delivery, refusal, shared
 from adapters.slack.channel import SlackChannel
 from adapters.slack.drawing import Extra, new_deployment, share
 from adapters.slack.setup import PLATFORM, Setup, address
@@ -16,8 +15,7 @@ from adapters.slack.tasks import Tasks
 from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
-from core.commands import Help, Seen, spec_of
-from core.parsing import Ignore, Parsed, Reply, parse
+from core.commands import Help
 from core.people import Account
 from core.ports import ChannelDown, ChannelGone, Door, Incoming
 
@@ -25,25 +23,14 @@ log = structlog.get_logger("ashat.slack")
 
 _ASKING = 2.0
 """Seconds that Slack may take to say who somebody is: the ack is due within three."""
-_REMEMBERED = 10_000
-"""Deliveries; the store knows all that changed something."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """One delivery. `channel` is where it was said, empty on the Home tab; `respond_to` is Slack's `response_url`."""
+class Said(Delivery):
+    """`channel` is empty on the Home tab; `respond_to` is Slack's `response_url`."""
 
-    delivery: str
-    user: str
-    text: str
-    channel: str = ""
     thread: str | None = None
-    seen: Seen | None = None
     respond_to: str | None = None
-
-    @cached_property
-    def parsed(self) -> Parsed:
-        return parse(self.text)
 
     @property
     def account(self) -> Account:
@@ -65,7 +52,7 @@ class Desk:
         self._door = door
         self._view = view
         self._tasks = tasks
-        self._heard: OrderedDict[str, None] = OrderedDict()
+        self._heard = Deliveries()
 
     def later(self, said: Said, card: Card, extra: Extra = ()) -> None:
         """Tell the asker, after the ack."""
@@ -77,12 +64,12 @@ class Desk:
             return
         problem = await self.problem(said)
         if problem is not None:
-            self._remember(said.delivery)
-            self.later(said, _refusal(problem))
+            self._heard.add(said.delivery)
+            self.later(said, refusal(problem))
             return
         message = self._incoming(said)
         fresh = await self._door.submit(message)
-        self._remember(said.delivery)
+        self._heard.add(said.delivery)
         if fresh:
             self._tasks.start(self._carry_out(said, message))
 
@@ -91,13 +78,13 @@ class Desk:
         if said.delivery in self._heard:
             return
         problem = await self.problem(said)
-        if problem is None and writes(said.parsed):
+        if problem is None and said.writes:
             problem = "Only answers to questions can be shared."
         if problem is None and not said.alone and said.channel not in self._setup.channels:
             problem = "Answers are shared in listed channels only."
-        self._remember(said.delivery)
+        self._heard.add(said.delivery)
         if problem is not None:
-            self.later(said, _refusal(problem))
+            self.later(said, refusal(problem))
         else:
             self._tasks.start(self._shared(said))
 
@@ -110,8 +97,8 @@ class Desk:
             refusal = "Slack could not say who you are in time, and nothing was changed. Try again in a moment."
         if refusal is not None:
             return refusal
-        if not said.alone and said.channel not in self._setup.channels and writes(said.parsed):
-            return "Changes are made in listed channels only, and nothing was changed. Or write to Ashat directly."
+        if not said.alone and said.channel not in self._setup.channels and said.writes:
+            return ELSEWHERE
         return None
 
     async def _unknown(self, user: str) -> str | None:
@@ -165,11 +152,10 @@ class Desk:
         person = await self._view.person(said.account)
         if reply.outcome != "done" or person is None:
             return await self.tell(said, reply.card)
-        shown = replace(reply.card, lines=(*reply.card.lines, f"Shared by {person.name}"), buttons=())
         try:
-            await self._channel.post(message.channel, shown, f"share-{said.delivery}")
+            await self._channel.post(message.channel, shared(reply.card, person), f"share-{said.delivery}")
         except (ChannelGone, ChannelDown) as error:
-            await self.tell(said, _refusal(f"It could not be shared: {error}."))
+            await self.tell(said, refusal(f"It could not be shared: {error}."))
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -179,23 +165,9 @@ class Desk:
         where = address(said.channel) if listed else self._setup.home_address
         return Incoming(PLATFORM, said.delivery, said.account, where, said.text, said.seen)
 
-    def _remember(self, delivery: str) -> None:
-        self._heard[delivery] = None
-        while len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
-
-
-def writes(parsed: Parsed) -> bool:
-    return not isinstance(parsed, Ignore | Reply) and spec_of(parsed).writes
-
 
 def _extra(said: Said) -> Extra:
     """What an answer offers besides: to share what was found, or to begin."""
-    parsed = said.parsed
-    if isinstance(parsed, Help):
-        return (new_deployment(),) if parsed.topic is None else ()
-    return () if isinstance(parsed, Ignore | Reply) or writes(parsed) else (share(said.text),)
-
-
-def _refusal(sentence: str) -> Card:
-    return Card(sentence, tone="bad", summary=sentence)
+    if isinstance(said.parsed, Help):
+        return (new_deployment(),) if said.parsed.topic is None else ()
+    return (share(said.text),) if said.asks else ()

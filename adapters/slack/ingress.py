@@ -18,13 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from adapters.chat.signed import bounded, is_fresh
 from adapters.slack.setup import PATH as PATH
 from core.ports import Clock
 
-MAX_BODY = 1024 * 1024
-"""Bytes. Slack's largest payloads, views with their state, are well below."""
-STALE = 300.0
-"""Seconds: https://docs.slack.dev/authentication/verifying-requests-from-slack."""
 _KEPT = ("x-slack-retry-num", "x-slack-retry-reason")
 
 
@@ -49,9 +46,9 @@ class Ingress:
             return Response(status_code=405, headers={"allow": "POST"})
         timestamp = request.headers.get("x-slack-request-timestamp", "")
         signature = request.headers.get("x-slack-signature", "")
-        if not (self._fresh(timestamp) and signature.isascii()):
+        if not (is_fresh(timestamp, self._clock) and signature.isascii()):
             return Response(status_code=401)
-        raw = await _bounded(request)
+        raw = await bounded(request)
         if raw is None:
             return Response(status_code=413)
         if not hmac.compare_digest(self._signature(timestamp, raw), signature):
@@ -71,26 +68,8 @@ class Ingress:
         kind = told.first_headers().get("content-type", "text/plain")
         return Response(told.body, told.status, media_type=kind)
 
-    def _fresh(self, timestamp: str) -> bool:
-        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
-            return False
-        return abs(self._clock.now().timestamp() - int(timestamp)) <= STALE
-
     def _signature(self, timestamp: str, raw: bytes) -> str:
         return "v0=" + hmac.new(self._secret, b"v0:" + timestamp.encode() + b":" + raw, hashlib.sha256).hexdigest()
-
-
-async def _bounded(request: Request) -> bytes | None:
-    """The body; None where it is larger than anything that Slack sends."""
-    said = request.headers.get("content-length", "0")
-    if not said.isdigit() or int(said) > MAX_BODY:
-        return None
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            return None
-    return bytes(data)
 
 
 def _parsed(raw: bytes, kind: str) -> dict[str, Any] | None:

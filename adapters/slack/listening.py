@@ -107,7 +107,7 @@ class Listening:
         if by_person(event) and text.startswith(start) and not body.get("is_ext_shared_channel"):
             typed = f"/deploy {text.removeprefix(start).strip()}"
             await self._desk.accept(
-                Said(body["event_id"], event["user"], typed, event["channel"], event.get("thread_ts"))
+                Said(body["event_id"], event["user"], typed, event["channel"], thread=event.get("thread_ts"))
             )
         await ack()
 
@@ -180,7 +180,7 @@ class Listening:
             return
         asked = forms.Asked.read(view["private_metadata"])
         delivery = f"{view['id']}-{view.get('hash', '')}"
-        await self._desk.accept(Said(delivery, body["user"]["id"], line, asked.channel, asked.thread, asked.seen))
+        await self._desk.accept(Said(delivery, body["user"]["id"], line, asked.channel, asked.seen, asked.thread))
         await ack()
 
     async def _options(self, body: Body, ack: AsyncAck) -> None:
@@ -222,4 +222,4 @@ def clicked(body: Body, action: Body) -> Said:
     container = body.get("container") or {}
     thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
     channel = (body.get("channel") or {}).get("id", "")
-    return Said(body["trigger_id"], body["user"]["id"], command, channel, thread, seen, body.get("response_url"))
+    return Said(body["trigger_id"], body["user"]["id"], command, channel, seen, thread, body.get("response_url"))

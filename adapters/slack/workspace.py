@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from adapters.chat.cache import Cache
 from adapters.slack.failures import translated
 from adapters.slack.setup import Setup
 from core.ports import Clock
@@ -20,10 +21,6 @@ _PATIENCE = 10.0
 """Seconds for one call."""
 _AT_ONCE = 16
 """Calls at the same time. Those that wait for their turn use up none of their time."""
-_FRESH = 600.0
-"""Seconds that what Slack said about a person or a channel holds."""
-_KEPT = 10_000
-"""Entries of one cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +65,8 @@ class Workspace:
         self._identity: Identity | None = None
         self._lock = asyncio.Lock()
         self._turn = asyncio.Semaphore(_AT_ONCE)
-        self._members: _Cache[Member] = _Cache(clock)
-        self._places: _Cache[Place] = _Cache(clock)
+        self._members: Cache[Member] = Cache(clock)
+        self._places: Cache[Place] = Cache(clock)
         self._directs: dict[str, str] = {}
 
     async def call(self, method: Callable[..., Awaitable[AsyncSlackResponse]], **arguments: Any) -> dict[str, Any]:
@@ -147,26 +144,3 @@ class Workspace:
             opened = await self.call(self.client.conversations_open, users=[user])
             self._directs[user] = opened["channel"]["id"]
         return self._directs[user]
-
-
-Told = TypeVar("Told")
-
-
-class _Cache(Generic[Told]):
-    """What was told a while ago; never what could not be found out."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._known: dict[str, tuple[float, Told]] = {}
-
-    async def get(self, key: str, ask: Callable[[str], Awaitable[Told]]) -> Told:
-        now = self._clock.now().timestamp()
-        found = self._known.get(key)
-        if found is not None and now - found[0] < _FRESH:
-            return found[1]
-        told = await ask(key)
-        self._known.pop(key, None)
-        self._known[key] = (now, told)
-        while len(self._known) > _KEPT:
-            del self._known[next(iter(self._known))]
-        return told

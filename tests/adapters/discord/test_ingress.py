@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.discord.ingress import MAX_BODY, Ingress
+from adapters.chat.signed import MAX_BODY
+from adapters.discord.ingress import Ingress
 from tests.adapters.discord.test_journey import answer
 from tests.adapters.discord.world import DiscordWorld, servers
 from tests.discord.peer.endpoint import Endpoint

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from adapters.slack.ingress import MAX_BODY, Ingress
+from adapters.chat.signed import MAX_BODY
+from adapters.slack.ingress import Ingress
 from adapters.slack.listening import by_person, clicked, is_ours
 from adapters.slack.platform import SlackPlatform
 from core.ports import Incoming

@@ -10,7 +10,7 @@ from core.ports import Clock
 Told = TypeVar("Told")
 
 _FRESH = 600.0
-"""Seconds that what Discord said about a person or a channel holds."""
+"""Seconds that what a platform said about a person or a channel holds."""
 _KEPT = 10_000
 
 
