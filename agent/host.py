@@ -63,7 +63,7 @@ class Host:
     ) -> None:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o711)
         self.changes = Changes()
-        self.artifacts = ArtifactFolder(settings.data / "artifacts", settings.limits.artifact_bytes)
+        self.artifacts = ArtifactFolder(settings.data / "artifacts", settings.limits.artifact_bytes, seconds)
         self._settings = settings
         self._clock = clock
         self._seconds = seconds
@@ -147,6 +147,7 @@ class Host:
         if known is None or not is_repeated(known, release):
             self._must_have(release.digest)
             self._components.put(release.component, wishing(known, release, envelope, self._clock()))
+            self.artifacts.claimed(release.digest)
             log.info("desired", component=release.component, generation=release.generation, digest=release.digest)
             self._look()
         return self.component(release.component)
@@ -164,6 +165,7 @@ class Host:
         if known is None or not is_staged_already(known, release):
             self._must_have(release.digest)
             self._slots.records.put(slot, new_slot(slot, release, self._clock(), staged=True))
+            self.artifacts.claimed(release.digest)
             log.info("stage", slot=slot, digest=release.digest, component=release.component)
             self._look()
         elif known.release.nonce != release.nonce:

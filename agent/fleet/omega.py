@@ -141,6 +141,8 @@ class Fleet:
                     self._require_artifacts(accepted)
                 await self._store.write(Change(upsert(DistributionRow), [distribution_row(accepted)]))
                 self._ledger.put(accepted)
+                for release in accepted.releases:
+                    self._artifacts.claimed(release.digest)
                 log.info(
                     "distribution", **_logged(accepted.release), hold=accepted.hold, order=accepted.order,
                     left_out=sorted(accepted.left_out.names) if accepted.left_out else [],

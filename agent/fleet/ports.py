@@ -25,6 +25,9 @@ class StoredArtifacts(Protocol):
     def path(self, digest: str) -> Path:
         """The file of a complete artifact."""
 
+    def claimed(self, digest: str | None) -> None:
+        """A distribution names it now; until then what was sent is kept for a while."""
+
 
 class Artifacts(StoredArtifacts, Protocol):
     """The artifacts that a mainframe holds or is fetching."""

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterable, Collection
+import time
+from collections.abc import AsyncIterable, Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,8 @@ _READ = 1024 * 1024
 """Bytes hashed or buffered at a time: memory stays flat whatever the artifact's size."""
 _SPARE = 64 * 1024 * 1024
 """Bytes that stay free on the disk: records and logs still need room when an artifact just fits."""
+_AWAITED = 3600.0
+"""Seconds that an artifact is kept which was sent here, or found here by its sender, and that nothing names yet."""
 
 
 class ArtifactFolder:
@@ -26,9 +29,12 @@ class ArtifactFolder:
     one leaves its part, and the next begins at `offset`.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, seconds: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._awaited: dict[str, float] = {}
+        """When each complete artifact came whose release is still to be told."""
         self._hashers: dict[str, tuple[int, hashlib._Hash]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -55,20 +61,33 @@ class ArtifactFolder:
         """
         async with self._locks.setdefault(digest, asyncio.Lock()):
             if self.complete(digest):
+                self.expect(digest)
                 return self.offset(digest)
             self._admit(digest, offset, length)
             await self._receive(digest, length, stream)
             reached = self.offset(digest)
             if reached == length:
+                self.expect(digest)
                 await asyncio.to_thread(self._finish, digest)
             return reached
+
+    def expect(self, digest: str) -> None:
+        """A release with this artifact is about to be told: for a while nothing prunes it."""
+        self._awaited[digest] = self._seconds()
+
+    def claimed(self, digest: str | None) -> None:
+        """A record names it now: from here on it is kept for as long as one does."""
+        self._awaited.pop(digest or "", None)
 
     def prune(self, used: Collection[str], spare: int) -> list[str]:
         """Remove complete artifacts that are not in `used`, but for the `spare` newest; returns their digests.
 
-        Parts belong to uploads and stay.
+        Parts belong to uploads and stay, and so does what is expected.
         """
-        unused = [path for path in self._folder.iterdir() if path.suffix != ".part" and path.name not in used]
+        now = self._seconds()
+        self._awaited = {digest: since for digest, since in self._awaited.items() if now - since < _AWAITED}
+        kept = {*used, *self._awaited}
+        unused = [path for path in self._folder.iterdir() if path.suffix != ".part" and path.name not in kept]
         unused.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
         for path in unused[spare:]:
             path.unlink()
