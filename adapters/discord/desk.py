@@ -36,6 +36,10 @@ _AGAIN = 0.5
 """Seconds between tries to put an answer in its place."""
 
 
+Shown = tuple[Card, Extra]
+"""What somebody sees, with buttons of Discord's own."""
+
+
 @dataclass(frozen=True)
 class Said(Delivery):
     """`channel` is empty in a direct conversation; `place` is the channel, or its thread."""
@@ -77,25 +81,13 @@ class Desk:
         if problem is not None:
             await self.tell(said, refusal(problem))
             return
-        message, interaction = self._incoming(said), said.interaction
-        if interaction is None or interaction.answered:
+        message = self._incoming(said)
+        if said.interaction is None:
             await self._door.submit(message)
-            self._tasks.start(self._guarded(said, self._carry_out(said, self._door.answer(message))))
-            return
-        answering = self._tasks.start(self._door.answer(message))  # durable with what it decides
-        await asyncio.wait({answering}, timeout=max(_SOON - interaction.age, 0.0))
-        if answering.done() and await self._at_once(said, interaction, answering.result(), in_place=in_place):
-            return
-        await self._door.submit(message)
-        await (interaction.defer_update() if in_place else interaction.defer())
-        self._tasks.start(self._guarded(said, self._carry_out(said, answering)))
-
-    async def _at_once(self, said: Said, interaction: Interaction, answer: Answer, *, in_place: bool) -> bool:
-        """Whether that was all that Discord had to be told."""
-        drawing = self._channel.drawn(*_shown(said, answer), file=True)
-        if drawing.whole is None:
-            await (interaction.update(drawing) if in_place else interaction.say(drawing))
-        return interaction.answered
+            self._tasks.start(self._guarded(said, self._answered(said, message)))
+        else:
+            carrying_out = self._carried_out(said, message)  # durable with what it decides
+            await self._give(said, said.interaction, carrying_out, message, in_place=in_place)
 
     async def ask(self, said: Said, about: Clicked) -> None:
         """Tell the consequences of a click before it counts. What is not offered any more is said, and so refused."""
@@ -103,19 +95,7 @@ class Desk:
         if problem is not None:
             return await self.tell(said, refusal(problem))
         assert said.interaction is not None
-        await said.interaction.defer()
-        self._tasks.start(self._guarded(said, self._asked(said, about)))
-        return None
-
-    async def _asked(self, said: Said, about: Clicked) -> None:
-        card = await self._view.card(about.command.partition(" ")[2])
-        offered = [one for one in card.buttons if one.command == about.command and one.confirm] if card else []
-        if card is None or not offered:
-            return await self.accept(said)
-        one = offered[0]
-        yes = buttons.made("yes", one.label, about.command, about.seen, buttons.STYLES[one.style])
-        question = Card(one.confirm or "", (card.title, *card.lines), tone="asking")
-        return await self.tell(said, question, (yes, buttons.made("no", "Not now")))
+        return await self._give(said, said.interaction, self._question(said, about))
 
     async def consequences(self, said: Said, about: Clicked) -> str:
         """What a click would do, for the dialog that asks why; nothing where that would keep the dialog waiting."""
@@ -138,10 +118,8 @@ class Desk:
         self._heard.add(said.delivery)
         if problem is not None:
             return await self.tell(said, refusal(problem))
-        if said.interaction is not None:
-            await said.interaction.defer()
-        self._tasks.start(self._guarded(said, self._shared(said)))
-        return None
+        assert said.interaction is not None
+        return await self._give(said, said.interaction, self._shared(said))
 
     async def problem(self, said: Said) -> str | None:
         """Why this is not for us to hear, or None. What nobody can say in time refuses."""
@@ -161,6 +139,74 @@ class Desk:
         if not said.alone and said.channel not in self._setup.channels and said.writes:
             return ELSEWHERE
         return None
+
+    async def _guarded(self, said: Said, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - it is logged, and who asked is told
+            await self.failed(said)
+
+    # -- what is found -------------------------------------------------------------------------------------------------
+
+    async def _give(
+        self, said: Said, interaction: Interaction, finding: Coroutine[None, None, Shown],
+        keep: Incoming | None = None, *, in_place: bool = False,
+    ) -> None:  # fmt: skip
+        """What is found, as the first answer where it is there soon; else later, once `keep` is durable."""
+        found = self._tasks.start(finding)
+        await asyncio.wait({found}, timeout=max(_SOON - interaction.age, 0.0))
+        if found.done() and await self._at_once(interaction, found.result(), in_place=in_place):
+            return
+        if keep is not None:
+            await self._door.submit(keep)
+        await (interaction.defer_update() if in_place else interaction.defer())
+        self._tasks.start(self._guarded(said, self._given(said, found)))
+
+    async def _at_once(self, interaction: Interaction, found: Shown, *, in_place: bool) -> bool:
+        """Whether that was all that Discord had to be told."""
+        drawing = self._channel.drawn(*found, file=True)
+        if drawing.whole is None:
+            await (interaction.update(drawing) if in_place else interaction.say(drawing))
+        return interaction.answered
+
+    async def _given(self, said: Said, finding: Awaitable[Shown]) -> None:
+        await self.tell(said, *await finding)
+
+    async def _answered(self, said: Said, message: Incoming) -> None:
+        """To a typed message; where nothing was asked, nothing is said."""
+        answer = await self._door.answer(message)
+        if answer.outcome != "ignored":
+            await self.tell(said, answer.card, _extra(said, answer))
+
+    async def _carried_out(self, said: Said, message: Incoming) -> Shown:
+        """Something in any case, for something is awaited."""
+        answer = await self._door.answer(message)
+        if answer.outcome == "ignored":
+            return refusal("Nothing was asked. `deploy help` says what can be."), ()
+        return answer.card, _extra(said, answer)
+
+    async def _question(self, said: Said, about: Clicked) -> Shown:
+        card = await self._view.card(about.command.partition(" ")[2])
+        offered = [one for one in card.buttons if one.command == about.command and one.confirm] if card else []
+        if card is None or not offered:
+            return await self._carried_out(said, self._incoming(said))
+        one = offered[0]
+        yes = buttons.made("yes", one.label, about.command, about.seen, buttons.STYLES[one.style])
+        question = Card(one.confirm or "", (card.title, *card.lines), tone="asking")
+        return question, (yes, buttons.made("no", "Not now"))
+
+    async def _shared(self, said: Said) -> Shown:
+        answer = await self._door.answer(self._incoming(said))
+        person = await self._view.person(said.account)
+        if answer.outcome != "done" or person is None:
+            return answer.card, ()
+        try:
+            await self._channel.post(address(said.place), shared(answer.card, person), f"share-{said.delivery}")
+        except (ChannelGone, ChannelDown) as error:
+            return refusal(f"It could not be shared: {error}."), ()
+        return Card("Shared."), ()
+
+    # -- where it is told ----------------------------------------------------------------------------------------------
 
     async def tell(self, said: Said, card: Card, extra: Extra = ()) -> None:
         """The asker alone: in the interaction's place, else directly, else a short reply."""
@@ -189,30 +235,6 @@ class Desk:
         assert said.interaction.asked is not None
         await said.interaction.asked.arrives()
         await self.tell(said, card, extra)
-
-    async def _guarded(self, said: Said, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Exception:  # noqa: BLE001 - it is logged, and who asked is told
-            await self.failed(said)
-
-    # -- after the acknowledgement -------------------------------------------------------------------------------------
-
-    async def _carry_out(self, said: Said, answering: Awaitable[Answer]) -> None:
-        answer = await answering
-        if answer.outcome != "ignored" or said.interaction is not None:
-            await self.tell(said, *_shown(said, answer))
-
-    async def _shared(self, said: Said) -> None:
-        answer = await self._door.answer(self._incoming(said))
-        person = await self._view.person(said.account)
-        if answer.outcome != "done" or person is None:
-            return await self.tell(said, answer.card)
-        try:
-            await self._channel.post(address(said.place), shared(answer.card, person), f"share-{said.delivery}")
-        except (ChannelGone, ChannelDown) as error:
-            return await self.tell(said, refusal(f"It could not be shared: {error}."))
-        return await self.tell(said, Card("Shared."))
 
     async def _in_place(self, interaction: Interaction, card: Card, extra: Extra) -> bool:
         """Whether the answer is where the asker looks for it."""
@@ -249,13 +271,6 @@ class Desk:
         listed = said.channel in self._setup.channels
         where = address(said.channel) if listed else self._setup.home_address
         return Incoming(PLATFORM, said.delivery, said.account, where, said.text, said.seen)
-
-
-def _shown(said: Said, answer: Answer) -> tuple[Card, Extra]:
-    """What an interaction shows: something in any case, for something is awaited."""
-    if answer.outcome == "ignored":
-        return refusal("Nothing was asked. `deploy help` says what can be."), ()
-    return answer.card, _extra(said, answer)
 
 
 def _extra(said: Said, answer: Answer) -> Extra:

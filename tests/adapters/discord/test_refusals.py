@@ -25,7 +25,7 @@ from tests.discord.peer.people import Human
 from tests.discord.peer.troubles import ANSWER
 
 SETTLE = "PATCH /webhooks/{id}/{token}/messages/{id}"
-MESSAGE, DEFERRED = 4, 5
+MESSAGE, DEFERRED, UPDATE = 4, 5, 7
 """Types of a first answer."""
 
 
@@ -267,11 +267,21 @@ async def test_nothing_is_acknowledged_before_it_is_durable(
 @pytest.mark.parametrize("mode", ["gateway", "http"])
 async def test_an_answer_that_is_there_soon_is_the_first_and_only_one(mode: Mode) -> None:
     async with servers(mode) as world:
-        asked = await world.discord.vi.slash("whoami")
+        discord = world.discord
+        asked = await discord.vi.slash("whoami")
         assert asked.callback == MESSAGE
         assert "viewer" in asked.text
+        assert (await discord.vi.clicks("Share", on=asked)).callback == MESSAGE
+        card = await staged(world)
+        assert (await discord.alice.clicks("Verify", on=card)).callback == MESSAGE
+        await world.reaches("v1", Stage.AWAITING_APPROVAL)
         await world.settles()
-        assert SETTLE not in {call.route for call in world.discord.watch.calls}
+        meant = await discord.bo.clicks("Approve", on=card)
+        assert meant.callback == MESSAGE
+        assert "to OMEGA and its mainframes?" in meant.text
+        assert (await discord.bo.clicks("Approve", on=meant)).callback == UPDATE
+        await world.settles()
+        assert SETTLE not in {call.route for call in discord.watch.calls}
 
 
 @pytest.mark.parametrize("mode", ["gateway", "http"])
