@@ -33,12 +33,12 @@ class PictureView:
         """Everything as it is now. A server that does not answer in time is shown so."""
         servers = await self._parts.store.servers()
         alpha, *seen = await asyncio.gather(self._alpha(), *(self._seen(server) for server in servers))
-        active = await self._parts.store.active()
+        whole = await self._parts.store.surroundings("")
         found = [one for one in seen if isinstance(one, Seen)]
         assert isinstance(alpha, Place)
         now = self._parts.clock.now()
-        frozen = [block for block in await self._parts.store.blocks() if block.mainframe and block.stands(now)]
-        return picture(alpha, found, active, await self._named(digests(found), active), frozen)
+        frozen = [block for block in whole.blocks if block.mainframe and block.stands(now)]
+        return picture(alpha, found, whole.unfinished, await self._named(digests(found), whole.unfinished), frozen)
 
     async def completion(self) -> CompletionContext:
         return await context_of(self._app)

@@ -127,21 +127,26 @@ class SqlStore:
         thread = self._writer if self._kept else self._readers
         return await self._lately.get(question, lambda: thread.run(lambda c: ask(self._working(c), c)))
 
+    async def _look_up(self, question: Hashable, ask: Callable[[Connection], T]) -> T:
+        """What nobody knows without a look: what has ended is among it."""
+        return await self._lately.get(question, lambda: self._readers.run(ask))
+
     async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
         return await self._look(("surroundings", id, attempt), lambda w, c: w.surroundings(c, id, attempt))
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
-        """Also what has ended, which the one thread that writes does not know either."""
-        ask = self._readers.run
-        return await self._lately.get(
-            ("deployment", id, attempt), lambda: ask(lambda c: reads.one_deployment(c, id, attempt, self._known))
+        return await self._look_up(
+            ("deployment", id, attempt), lambda c: reads.one_deployment(c, id, attempt, self._known)
         )
 
     async def active(self, component: str | None = None) -> Sequence[Deployment]:
         return await self._look(("active", component), lambda w, c: w.active(c, component))
 
     async def history(self, limit: int, before: str | None = None, component: str | None = None) -> Page:
-        return await self._readers.run(lambda c: reads.history(c, limit, before, component, self._known))
+        if before is not None:
+            return await self._readers.run(lambda c: reads.history(c, limit, before, component, self._known))
+        newest = ("history", limit, component)
+        return await self._look_up(newest, lambda c: reads.history(c, limit, None, component, self._known))
 
     async def lane(self, component: str) -> Lane:
         return next((lane for lane in await self.lanes() if lane.component == component), Lane(component))

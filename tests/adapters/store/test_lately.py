@@ -122,6 +122,7 @@ LOOKS: dict[str, Callable[[SqlStore], Awaitable[object]]] = {
     "lanes": lambda store: store.lanes(),
     "servers": lambda store: store.servers(),
     "blocks": lambda store: store.blocks(),
+    "newest": lambda store: store.history(10),
 }
 
 
