@@ -67,8 +67,8 @@ class PlatformGroups:
             self._heard[account] = _Heard(heard.groups - meant | groups & meant, heard.at)
 
     def members(self) -> Sequence[str]:
-        """Every account that was in any of the groups when last heard."""
-        return sorted(account for account, heard in self._heard.items() if heard.groups)
+        """Every account that was in any of the groups when last heard. For any thread: so it looks at a copy."""
+        return sorted(account for account, heard in [*self._heard.items()] if heard.groups)
 
     @property
     def silent(self) -> bool:

@@ -21,7 +21,7 @@ class Pace:
         if times is None:
             self._forget(now)
             times = self._given[who] = deque()
-        while times and times[0] <= now - _MINUTE:
+        while times and not _of_late(times[0], now):
             times.popleft()
         if len(times) >= self.per_minute:
             return (times[0] + _MINUTE - now).total_seconds()
@@ -30,4 +30,9 @@ class Pace:
 
     def _forget(self, now: datetime) -> None:
         """Drop whoever has been silent for a minute."""
-        self._given = {who: times for who, times in self._given.items() if times and times[-1] > now - _MINUTE}
+        self._given = {who: times for who, times in self._given.items() if times and _of_late(times[-1], now)}
+
+
+def _of_late(at: datetime, now: datetime) -> bool:
+    """Within the last minute. What lies ahead is from before the clock was put back, and tells nothing."""
+    return now - _MINUTE < at <= now

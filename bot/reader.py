@@ -83,7 +83,7 @@ class Reader:
             raise TypeError("a command that writes is not read")
         facts = await self._gather.about(_subject(command), asker, message.channel)
         if isinstance(command, c.Whoami):
-            return _done(answers.whoami(asker, message.platform, facts))
+            return _done(answers.whoami(asker, message.platform, facts, shell=message.shell))
         if isinstance(command, c.Help):
             return _done(self._help(command, message))
         if not may(asker, c.spec_of(command), facts.policy):

@@ -6,6 +6,7 @@ or by name in the thread, as they chose. Cards, checks and progress send nothing
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -107,13 +108,14 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
 
 
 def _system(event: e.Event, facts: Facts) -> list[Outbound]:
-    """One line where it was said; what holds production is told to whoever follows it, too."""
+    """One line where it was said and in the home channels; what holds production is told to whoever follows it, too."""
     by = facts.asker.name if facts.asker else "Ashat"
     match event:
         case e.ServerConfigured():
             what = "Public" if event.role == "public" else f"OMEGA {event.region}"
             was = f", in place of {event.replaced}" if event.replaced else ""
-            return _lines((facts.channel,), f"{by} configured {what}: {event.name} at {event.url}{was}")
+            told = f"{by} configured {what}: {event.name} at {event.url}{was}"
+            return _lines((facts.channel, *facts.policy.homes), told)
         case e.Blocked():
             return _lines(_concerned(event.component, facts), f"{by} {_blocked(event, facts)}")
         case e.Unblocked():
@@ -130,10 +132,11 @@ def _lines(channels: Iterable[str], text: str) -> list[Outbound]:
 
 
 def _concerned(component: str | None, facts: Facts) -> tuple[str, ...]:
-    """Where it was said, and the channels that follow the component."""
+    """Where it was said, the home channels, and those that follow the component."""
     routes = facts.policy.routes
     return (
         facts.channel,
+        *facts.policy.homes,
         *(one.channel for one in routes if not one.components or component in (None, *one.components)),
     )
 
@@ -144,7 +147,7 @@ def _blocked(event: e.Blocked, facts: Facts) -> str:
     verb = "locked" if event.kind == "lock" else "froze"
     what = event.block("", facts.now)
     zone = facts.asker.time_zone if facts.asker else "UTC"
-    end = f" until {say.clock(event.until, zone, facts.now)} ({zone})" if event.until else ""
+    end = f" until {say.clock(event.until, zone, facts.now, named=True)}" if event.until else ""
     goes = "Everything else goes on" if event.mainframe else "Rollbacks go on"
     return f"{verb} {what.where}{end}: “{event.why}”. {goes}"
 
@@ -155,7 +158,7 @@ def _without(d: Deployment, facts: Facts) -> tuple[str, ...]:
 
 
 def _left_out(one: LeftOut, zone: str, facts: Facts) -> str:
-    end = f", until {say.clock(one.until, zone, facts.now)} ({zone})" if one.until else ""
+    end = f", until {say.clock(one.until, zone, facts.now, named=True)}" if one.until else ""
     return f"{one.name} (OMEGA {one.region}): “{one.why}”, {facts.name_of(one.by)}{end}"
 
 
@@ -210,7 +213,7 @@ class _Teller:
     def thread(self, title: str, *lines: str, tone: Tone = "neutral", broadcast: bool = False,
                buttons: tuple[Button, ...] = ()) -> None:  # fmt: skip
         kind: Kind = "broadcast" if broadcast else "milestone"
-        card = Card(title, tuple(lines), buttons, tone, summary=f"{self.d.name}: {title}")
+        card = Card(title, tuple(lines), buttons, tone, summary=_named(title, self.d))
         for channel in (self.d.home, *subscribed(self.d, self.facts.policy.routes)):
             self.messages.append(Outbound(kind, channel, card, deployment=self.d.key))
 
@@ -265,7 +268,7 @@ class _Teller:
     def starts(self, event: e.StartSet) -> None:
         zone = self.facts.asker.time_zone if self.facts.asker else "UTC"
         window = f", window {event.window}" if event.window else ""
-        self.thread(f"Not before {say.clock(event.at, zone, self.facts.now)} {zone}{window}")
+        self.thread(f"Not before {say.clock(event.at, zone, self.facts.now, named=True)}{window}")
 
     def emergency(self, event: e.EmergencyDeclared) -> None:
         """Everyone on the routes, whatever they have subscribed to; and those who can countersign."""
@@ -274,7 +277,7 @@ class _Teller:
         lines = (f"“{event.why}”", event.says, "Skipped: votes, freezes, locks and windows; never verification")
         self.thread(title, *lines, tone="bad", broadcast=True)
         told = {d.home, *subscribed(d, self.facts.policy.routes)}
-        card = Card(title, lines, tone="bad", summary=f"{d.name}: {title}")
+        card = Card(title, lines, tone="bad", summary=_named(title, d))
         for channel in dict.fromkeys(route.channel for route in self.facts.policy.routes):
             if channel not in told:
                 self.messages.append(Outbound("line", channel, card))
@@ -367,6 +370,11 @@ class _Teller:
         title = f"⚠ OMEGA {region} is worse since {d.name}"
         self.thread(title, why, f"`deploy rollback {d.name}`", tone="bad", broadcast=True, buttons=(back,))
         self.ping([d.pusher], title, why, f"`deploy rollback {d.name}`")
+
+
+def _named(title: str, d: Deployment) -> str:
+    """As it stands outside of the deployment's own thread."""
+    return title if re.search(rf"(?<![\w.-]){re.escape(d.name)}(?![\w-])", title) else f"{d.name}: {title}"
 
 
 def seen_of(d: Deployment) -> Seen:

@@ -43,10 +43,14 @@ def duration(seconds: float) -> str:
 _FORMATS: dict[Style, str] = {"time": "%H:%M", "day": "%a %H:%M", "date": "%Y-%m-%d %H:%M"}
 
 
-def clock(at: datetime, zone: str, now: datetime) -> str:
-    """A moment (see core.moments), in words of `zone`: `14:02` today, `Tue 14:09` within a week, else the date."""
+def clock(at: datetime, zone: str, now: datetime, *, named: bool = False) -> str:
+    """A moment (see core.moments), in words of `zone`: `14:02` today, `Tue 14:09` within a week, else the date.
+
+    `named`: the words name the zone too, for a text that others read; who sees their own zone needs no name of it.
+    """
     style = style_of(at, ZoneInfo(zone), now)
-    return moment(at, style, hands(at, ZoneInfo(zone), style))
+    name = f" {zone}" if named else ""
+    return moment(at, style, f"{hands(at, ZoneInfo(zone), style)}{name}")
 
 
 def style_of(at: datetime, zone: tzinfo, now: datetime) -> Style:

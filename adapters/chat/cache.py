@@ -22,7 +22,7 @@ class Cache(Generic[Told]):
     async def get(self, key: str, ask: Callable[[str], Awaitable[Told]]) -> Told:
         now = self._clock.now().timestamp()
         found = self._known.get(key)
-        if found is not None and now - found[0] < _FRESH:
+        if found is not None and 0 <= now - found[0] < _FRESH:  # what lies ahead is from before the clock was put back
             return found[1]
         told = await ask(key)
         self._known.pop(key, None)

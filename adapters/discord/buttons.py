@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from core.cards import Button
@@ -59,6 +59,11 @@ def read(text: str) -> Clicked:
     if not (attempt.isdecimal() and run.isdecimal()):
         raise ValueError("this button is none of Ashat's")
     return Clicked(kind, command, Seen(int(attempt), _long(short), int(run)))
+
+
+def shows(seen: Seen, drawn: Button) -> bool:
+    """Whether that is what `drawn` would bring back as seen."""
+    return drawn.seen is not None and seen == replace(drawn.seen, digest=_long(_short(drawn.seen.digest)))
 
 
 def _short(digest: str) -> str:

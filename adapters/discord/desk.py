@@ -90,7 +90,7 @@ class Desk:
             await self._give(said, said.interaction, carrying_out, message, in_place=in_place)
 
     async def ask(self, said: Said, about: Clicked) -> None:
-        """Tell the consequences of a click before it counts. What is not offered any more is said, and so refused."""
+        """Tell the consequences of a click before it counts. What is not offered any more is never carried out."""
         problem = await self.problem(said)
         if problem is not None:
             return await self.tell(said, refusal(problem))
@@ -157,7 +157,7 @@ class Desk:
         await asyncio.wait({found}, timeout=max(_SOON - interaction.age, 0.0))
         if found.done() and await self._at_once(interaction, found.result(), in_place=in_place):
             return
-        if keep is not None:
+        if keep is not None and not found.done():  # what was found is settled, or was never promised
             await self._door.submit(keep)
         await (interaction.defer_update() if in_place else interaction.defer())
         self._tasks.start(self._guarded(said, self._given(said, found)))
@@ -187,10 +187,12 @@ class Desk:
 
     async def _question(self, said: Said, about: Clicked) -> Shown:
         card = await self._view.card(about.command.partition(" ")[2])
-        offered = [one for one in card.buttons if one.command == about.command and one.confirm] if card else []
-        if card is None or not offered:
-            return await self._carried_out(said, self._incoming(said))
-        one = offered[0]
+        if card is None or not (about.seen is None or any(buttons.shows(about.seen, one) for one in card.buttons)):
+            return await self._carried_out(said, self._incoming(said))  # refused, with what happened since
+        one = next((one for one in card.buttons if one.command == about.command and one.confirm), None)
+        if one is None:
+            why = "That is not offered any more, and nothing was changed. This is how it is now:"
+            return Card(why, (card.title, *card.lines), card.buttons, tone="bad"), ()
         yes = buttons.made("yes", one.label, about.command, about.seen, buttons.STYLES[one.style])
         question = Card(one.confirm or "", (card.title, *card.lines), tone="asking")
         return question, (yes, buttons.made("no", "Not now"))

@@ -12,12 +12,17 @@ from core.ports import ChannelDown, ChannelGone
 
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_GUILD = 10004
+MISSING_ACCESS = 50001
+NOT_THERE = frozenset({UNKNOWN_GUILD, MISSING_ACCESS})
+"""Of a server: the bot is not in it."""
 UNKNOWN_MEMBER = 10007
 UNKNOWN_USER = 10013
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_INTERACTION = 10062
 TOO_OLD = 30046
 """The message is over an hour old and was edited often: https://discord.com/developers/docs/topics/opcodes-and-status-codes."""
+TOO_FAST = 429
+"""Ours, for what Discord says by its status."""
 ACKNOWLEDGED = 40060
 ARCHIVED = 50083
 MALFORMED = 50035
@@ -28,7 +33,7 @@ GONE = {
     UNKNOWN_GUILD: "the server does not exist, or the bot is not in it",
     UNKNOWN_USER: "Discord knows no such person",
     40001: "the bot's token is not valid",
-    50001: "the bot cannot see the channel: let it View Channel",
+    MISSING_ACCESS: "the bot cannot see the channel: let it View Channel",
     50007: "the person takes no direct messages from the bot",
     50008: "this kind of channel holds no messages",
     50013: "the bot lacks a permission there: `ashat doctor` says which",
@@ -61,7 +66,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except discord.RateLimited as limited:
-        raise Refused(429, "Discord asks for patience", limited.retry_after) from limited
+        raise Refused(TOO_FAST, "Discord asks for patience", limited.retry_after) from limited
     except discord.HTTPException as error:
         raise _of_answer(error) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -70,7 +75,7 @@ def translated() -> Iterator[None]:
 
 def _of_answer(error: discord.HTTPException) -> ChannelDown | ChannelGone:
     if error.status == 429:
-        return Refused(429, "Discord asks for patience", _seconds(error))
+        return Refused(TOO_FAST, "Discord asks for patience", _seconds(error))
     if error.code in GONE:
         return Gone(error.code, GONE[error.code])
     if error.status in _STATUS:

@@ -96,7 +96,7 @@ class Listening:
         elif found.line:
             await self._desk.accept(_said(interaction, found.line))
         elif found.lacks and found.spec.name == "push":
-            await interaction.open(forms.push_form(found.given, await self._updates(interaction)))
+            await self._push(interaction, found.given)
         elif found.lacks:
             await self._reason(interaction, Clicked("why", f"{found.spec.name} {found.given.get('id', '')}"))
         else:
@@ -123,8 +123,16 @@ class Listening:
             case "share":
                 await self._desk.share(said)
             case "new":
-                draft = self._drafts.get(interaction.user, {})
-                await interaction.open(forms.push_form(draft, await self._updates(interaction)))
+                await self._push(interaction, self._drafts.get(interaction.user, {}))
+
+    async def _push(self, interaction: Interaction, given: Mapping[str, str | Sequence[str]]) -> None:
+        """Open its form; it offers what is on ALPHA, so whoever may not be heard sees none."""
+        said = _said(interaction, "")
+        problem = await self._desk.problem(said)
+        if problem is not None:
+            await self._desk.tell(said, refusal(problem))
+        else:
+            await interaction.open(forms.push_form(given, await self._updates(interaction)))
 
     async def _reason(self, interaction: Interaction, about: Clicked, consequences: str = "") -> None:
         try:

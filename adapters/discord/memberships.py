@@ -5,7 +5,7 @@ The role that everyone on a server has carries the server's own id. Who is in a 
 
 from __future__ import annotations
 
-from adapters.discord.failures import UNKNOWN_GUILD, Gone
+from adapters.discord.failures import NOT_THERE, Gone
 from adapters.discord.rest import Rest, is_full
 from adapters.discord.setup import PLATFORM
 from core.people import Account
@@ -36,7 +36,7 @@ class DiscordMemberships:
         try:
             member = await self._rest.member(guild, user)
         except Gone as gone:
-            if gone.code == UNKNOWN_GUILD:
+            if gone.code in NOT_THERE:
                 return frozenset()  # the bot is not there, and so nobody is
             raise ChannelDown(str(gone)) from gone
         roles = [str(role) for role in (member or {}).get("roles") or ()]

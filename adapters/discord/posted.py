@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from adapters.discord.drawing import marks, marks_of
@@ -51,29 +52,33 @@ class Posted:
         self._forget()
 
     async def _look(self, place: str) -> None:
+        """What came since the last look; where that is more than a page, the newest first, for a lost post is new."""
         now = self._now()
-        after = str(snowflake(self._looked.get(place, now - _BACK) - _OVERLAP))
-        own = await self._rest.own_id()
+        since = snowflake(self._looked.get(place, now - _BACK) - _OVERLAP)
+        own, page = await self._rest.own_id(), await self._page(place, after=str(since))
+        self._note(place, page, own)
+        before: dict[str, str] = {}
         for _ in range(_PAGES):
-            page = await self._page(place, after)
-            for message in page:
-                self._note(place, message, own)
             if len(page) < _PAGE:
                 break
-            after = max((str(message["id"]) for message in page), key=int)
+            page = await self._page(place, **before)
+            self._note(place, page, own)
+            oldest = min((int(message["id"]) for message in page), default=0)
+            if oldest < since:
+                break
+            before = {"before": str(oldest)}
         self._looked[place] = now
         self._forget()
 
-    async def _page(self, place: str, after: str) -> list[dict[str, Any]]:
-        told = await self._rest.call(
-            "GET", "/channels/{channel_id}/messages", channel_id=place, params={"after": after, "limit": str(_PAGE)}
-        )
-        return list(told)
+    async def _page(self, place: str, **where: str) -> list[dict[str, Any]]:
+        params = {"limit": str(_PAGE), **where}
+        return list(await self._rest.call("GET", "/channels/{channel_id}/messages", channel_id=place, params=params))
 
-    def _note(self, place: str, message: dict[str, Any], own: str) -> None:
-        mark = marks_of(message)
-        if mark is not None and (message.get("author") or {}).get("id") == own:
-            self._found[(place, mark)] = str(message["id"])
+    def _note(self, place: str, page: Sequence[dict[str, Any]], own: str) -> None:
+        for message in page:
+            mark = marks_of(message)
+            if mark is not None and (message.get("author") or {}).get("id") == own:
+                self._found[(place, mark)] = str(message["id"])
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

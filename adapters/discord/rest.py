@@ -22,6 +22,8 @@ from discord.http import HTTPClient, Route, json_or_text
 from adapters.chat.cache import Cache
 from adapters.discord.failures import (
     ACKNOWLEDGED,
+    NOT_THERE,
+    TOO_FAST,
     UNKNOWN_INTERACTION,
     UNKNOWN_MEMBER,
     UNKNOWN_USER,
@@ -168,9 +170,9 @@ class Rest:
                     return True  # an earlier try arrived, and only its answer was lost
                 if refused.code == UNKNOWN_INTERACTION:
                     return False
-                if refused.code:
+                if refused.code not in (0, TOO_FAST):
                     raise
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(refused.retry_after or _AGAIN)
             except ChannelDown:
                 await asyncio.sleep(_AGAIN)
             else:
@@ -208,7 +210,18 @@ class Rest:
         return await self._members.get(user, self._ask_listed)
 
     async def _ask_listed(self, user: str) -> frozenset[str]:
-        found = [guild for guild in sorted(self.setup.guilds) if is_full(await self.member(guild, user))]
+        """A server that the bot is not in says nothing; where that leaves doubt, it is raised."""
+        found, silent = set[str](), None
+        for guild in sorted(self.setup.guilds):
+            try:
+                if is_full(await self.member(guild, user)):
+                    found.add(guild)
+            except Gone as gone:
+                if gone.code not in NOT_THERE:
+                    raise
+                silent = gone
+        if silent is not None and not found:
+            raise silent
         return frozenset(found)
 
     async def member(self, guild: str, user: str) -> dict[str, Any] | None:

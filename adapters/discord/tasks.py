@@ -31,9 +31,9 @@ class Tasks:
         return task
 
     async def stop(self) -> None:
-        if not self._running:
-            return
-        await asyncio.wait(set(self._running), timeout=_GRACE)
+        until = asyncio.get_running_loop().time() + _GRACE
+        while self._running and (left := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(set(self._running), timeout=left)  # what these begin has its time too
         await asyncio.gather(*self.abandon(), return_exceptions=True)
 
     def abandon(self) -> list[asyncio.Task[Any]]:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import structlog
 
 from adapters.discord.drawing import texts_of
-from adapters.discord.failures import THREAD_EXISTS, UNKNOWN_MESSAGE, Gone, Refused
+from adapters.discord.failures import THREAD_EXISTS, TOO_FAST, UNKNOWN_MESSAGE, Gone, Refused
 from adapters.discord.rest import Rest
 from core.cards import Card
 
@@ -41,7 +41,7 @@ class Threads:
             )
         except (Refused, Gone) as refused:
             if refused.code != THREAD_EXISTS:
-                if isinstance(refused, Refused) and refused.code != UNKNOWN_MESSAGE:
+                if isinstance(refused, Refused) and refused.code in (0, TOO_FAST):
                     raise
                 log.warning("no thread, the channel is told", channel=id_, message=first, why=str(refused))
                 return False

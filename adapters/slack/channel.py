@@ -19,6 +19,11 @@ from core.ports import ChannelGone, Clock, Form
 
 log = structlog.get_logger("ashat.slack")
 
+_NO_THREAD = frozenset({
+    "thread_not_found", "cannot_reply_to_message", "message_not_found", "restricted_action_thread_locked",
+    "restricted_action_non_threadable_channel",
+})  # fmt: skip
+"""Nothing can be said in the thread: https://docs.slack.dev/reference/methods/chat.postMessage#errors."""
 _LOST = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 """Why a card cannot be edited any more, while its channel is well."""
 _QUIET: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False, "parse": "none", "link_names": False}
@@ -63,7 +68,7 @@ class SlackChannel:
     async def reply(
         self, channel: str, reference: str, card: Card, nonce: str, *, broadcast: bool, mentions: Sequence[Person] = ()
     ) -> None:
-        """Where the card was deleted its thread is too: then the channel is told, with the deployment's name."""
+        """Where there is no thread, as where the card was deleted, the channel is told, with the deployment's name."""
         id_ = await self._our_own(channel)
         here = [person for person in mentions if _account(person)]
         card = addressed(card, [person for person in mentions if person not in here])
@@ -71,7 +76,7 @@ class SlackChannel:
         try:
             await self._once(id_, card, nonce, thread=reference, broadcast=broadcast, mentions=pinged)
         except Refused as refused:
-            if refused.error not in ("thread_not_found", "cannot_reply_to_message", "message_not_found"):
+            if refused.error not in _NO_THREAD:
                 raise
             whole = Card(card.summary or card.title, card.lines, card.buttons, card.tone)
             await self._once(id_, whole, nonce, mentions=pinged)

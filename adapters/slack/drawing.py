@@ -86,8 +86,11 @@ def _token(moment: Moment) -> str:
 
 
 def _title(title: str) -> Iterator[Block]:
-    text = safe(title)
-    if text and len(text) <= _HEADER:
+    parts, text = tuple(parts_of(title)), safe(title)
+    if any(isinstance(part, Moment) for part in parts) and len(text) <= _SECTION:
+        bold = {"style": {"bold": True}}
+        yield _rich([one | bold if one["type"] == "text" else one for one in _elements([parts])])
+    elif text and len(text) <= _HEADER:
         yield {"type": "header", "text": plain(text)}
     elif text:
         yield from map(_section, _pieces([text]))

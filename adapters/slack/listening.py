@@ -16,16 +16,16 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.chat.delivery import refusal
 from adapters.slack import forms
 from adapters.slack.desk import Desk, Said
 from adapters.slack.drawing import read_says, read_value
 from adapters.slack.home import Home
-from adapters.slack.setup import PLATFORM, Setup
+from adapters.slack.setup import Setup
 from adapters.slack.tasks import Tasks
 from adapters.slack.view import View
 from adapters.slack.workspace import Workspace
 from core.cards import Card
-from core.people import Account
 from core.ports import ChannelDown, ChannelGone
 
 log = structlog.get_logger("ashat.slack")
@@ -113,7 +113,9 @@ class Listening:
 
     async def _message(self, body: Body, event: Body, ack: AsyncAck) -> None:
         if event.get("channel_type") == "im" and by_person(event):
-            await self._desk.accept(Said(body["event_id"], event["user"], str(event.get("text", "")), event["channel"]))
+            start = f"<@{(await self._workspace.identity()).user}>"
+            text = str(event.get("text", "")).lstrip().removeprefix(start).lstrip()
+            await self._desk.accept(Said(body["event_id"], event["user"], text, event["channel"]))
         await ack()
 
     async def _home_opened(self, body: Body, event: Body, ack: AsyncAck) -> None:
@@ -156,6 +158,9 @@ class Listening:
         self._tasks.start_now(self._opened(said, trigger, view))
 
     async def _opened(self, said: Said, trigger: str, view: Body) -> None:
+        problem = await self._desk.problem(said)
+        if problem is not None:
+            return await self._desk.tell(said, refusal(problem))
         try:
             await self._workspace.call(self._workspace.client.views_open, trigger_id=trigger, view=view)
         except (ChannelGone, ChannelDown) as error:
@@ -184,8 +189,9 @@ class Listening:
         await ack()
 
     async def _options(self, body: Body, ack: AsyncAck) -> None:
-        """Who may not look is offered nothing."""
-        updates = await self._view.updates(Account(PLATFORM, body["user"]["id"]))
+        """Who may not look, or not be heard, is offered nothing."""
+        asking = Said("", body["user"]["id"], "")
+        updates = () if await self._desk.problem(asking) else await self._view.updates(asking.account)
         await ack(forms.options(updates, str(body.get("value", ""))))
 
 

@@ -358,7 +358,7 @@ class Slack(Section):
     app: SlackApp = ""
     """The app's id, A…; what is meant for another one is refused."""
     home: SlackChannelId | None = Field(default=None, examples=["C024BE7LR"])
-    """The id of the channel that gets the cards of what is begun in a direct message."""
+    """The id of the channel that gets cards of what is begun directly, and is told of locks, freezes and servers."""
     channels: tuple[SlackChannelId, ...] = ()
     """The ids of the other channels in which changes may be asked for."""
     api_url: ApiUrl = "https://slack.com/api/"
@@ -377,7 +377,7 @@ class Discord(Section):
     guilds: tuple[DiscordId, ...] = ()
     """The ids of the servers on which it may be used; the others are refused."""
     home: DiscordId | None = Field(default=None, examples=["80351110224678912"])
-    """The id of the channel that gets the cards of what is begun in a direct message."""
+    """The id of the channel that gets cards of what is begun directly, and is told of locks, freezes and servers."""
     channels: tuple[DiscordId, ...] = ()
     """The ids of the other channels in which changes may be asked for."""
     mode: Literal["gateway", "http"] = "gateway"

@@ -44,11 +44,12 @@ async def build(
     clock = clock or SystemClock()
     slack = slack_of(settings, clock) if chats else None
     discord = discord_of(settings, clock) if chats else None
-    chat_channels: list[Channel] = [platform.channel for platform in (slack, discord) if platform is not None]
+    chats_on = [platform for platform in (slack, discord) if platform is not None]
+    chat_channels: list[Channel] = [platform.channel for platform in chats_on]
     people = overrides.people or SettingsPeople(settings.persons(), settings.roles.default, settings.ashat.time_zone)
     artifacts = artifacts_of(settings)
     agents = agents_of(settings, artifacts)
-    policy = policy_of(settings, overrides.own_push)
+    policy = policy_of(settings, overrides.own_push, tuple(one.setup.home_address for one in chats_on))
     parts = Parts(
         store=await store_of(settings, clock),
         people=people,
@@ -60,7 +61,7 @@ async def build(
         channels={**channels(), **{channel.platform: channel for channel in chat_channels}},
         signer=keys.Ring(settings.ashat.key_file),
         groups=settings.all_groups(),
-        memberships=[platform.memberships for platform in (slack, discord) if platform is not None],
+        memberships=[platform.memberships for platform in chats_on],
         strangers_vote=policy.highest_quorum == 1 and (slack is None or discord is None),
     )
     app = App(parts, settings, edit_gap=overrides.edit_gap)

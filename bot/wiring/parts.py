@@ -22,8 +22,8 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
-    """The team's rules, as core wants them."""
+def policy_of(settings: Settings, own_push: bool | None = None, homes: tuple[str, ...] = ()) -> Policy:
+    """The team's rules, as core wants them. `homes`: the home channels of the chats that are switched on."""
     work = settings.workflow
     standard = [
         CheckRule(check.name, kind, check.timeout, check.options)
@@ -63,6 +63,7 @@ def policy_of(settings: Settings, own_push: bool | None = None) -> Policy:
         allow_http_omega=settings.servers.allow_http_omega,
         min_platform_version=settings.servers.min_platform_version,
         routes=settings.all_routes(),
+        homes=homes,
     )
 
 

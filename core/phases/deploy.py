@@ -80,8 +80,8 @@ def pause(command: Pause, d: Deployment, facts: Facts) -> Verdict:
     if d.hold is not None and d.hold.wide:
         return Decided((), (f"{d.name} is paused already: {d.hold.why}. `deploy resume` lets all go on",))
     if d.hold is not None:
-        by = facts.name_of(d.hold.person) if d.hold.person else "a threshold"
-        return Decided((), (f"{d.name} is paused already, by {by}: {d.hold.why}. `deploy resume {d.name}`",))
+        by = facts.name_of(d.hold.person) if d.hold.person else f"a threshold: {d.hold.why}"
+        return Decided((), (f"{d.name} is paused already, by {by}. `deploy resume {d.name}`",))
     event = Paused(f"paused by {facts.me.name}", automatic=False, order=d.order + 1)
     return Decided((event,), (f"Paused {d.name}: what has begun ends, nothing further begins",))
 

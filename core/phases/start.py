@@ -41,7 +41,7 @@ def in_words(event: StartSet, facts: Facts) -> str:
     """In the asker's zone, which is named: the time was typed in it."""
     zone = facts.me.time_zone
     window = f" (window {event.window})" if event.window else ""
-    return f"Not before {say.clock(event.at, zone, facts.now)} {zone}{window}"
+    return f"Not before {say.clock(event.at, zone, facts.now, named=True)}{window}"
 
 
 def missed(d: Deployment, facts: Facts) -> bool:

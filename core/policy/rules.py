@@ -41,6 +41,8 @@ class Policy:
     groups_by_component: dict[str, tuple[str, ...]] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
     holidays: tuple[Holiday, ...] = ()
+    homes: tuple[str, ...] = ()
+    """Each chat's home channel: what concerns production as a whole is told there, wherever it was said."""
     own_push: bool = False
     countersign_within: float = 86_400
     """Also how long the first of two who agree to an irreversible rollback waits for the second."""

@@ -255,7 +255,7 @@ def event_words(entry: Entry) -> str:
         case "Rejected":
             return f"rejected: “{data['why']}”"
         case "Paused":
-            return f"paused: {data['why']}"
+            return f"paused: {data['why']}" if data["automatic"] else "paused"
         case "HealthWorsened":
             return f"⚠ {data['why']}"
         case "HealthRecovered":
@@ -380,14 +380,15 @@ def _freezes(region: str, name: str, facts: Facts, zone: str) -> Iterator[str]:
 # -- the asker ---------------------------------------------------------------------------------------------------------
 
 
-def whoami(person: Person, platform: str, facts: Facts) -> Card:
-    """Who they are here, and what they may do."""
+def whoami(person: Person, platform: str, facts: Facts, *, shell: bool) -> Card:
+    """Who they are here, and what they may do there. `shell`: also what only a shell and the console have."""
     policy = facts.policy
     unsure = (f"{person.unsure}.",) if person.unsure else ()
     if not roles_in(person, policy):
         return Card("You have no role here.", ("An admin gives roles, in the settings under [people].", *unsure))
-    allowed = [spec.name for spec in SPECS if may(person, spec, policy)]
-    denied = [spec for spec in SPECS if not may(person, spec, policy)]
+    specs = [spec for spec in SPECS if shell or spec.where == "everywhere"]
+    allowed = [spec.name for spec in specs if may(person, spec, policy)]
+    denied = [spec for spec in specs if not may(person, spec, policy)]
     ask = [f"{spec.name}: ask {names(who_may(facts.people, spec, policy))}" for spec in denied]
     accounts = ", ".join(f"{account.platform} {account.id}" for account in person.accounts)
     return Card(

@@ -157,7 +157,7 @@ def test_the_quorum_waits_for_the_group_and_says_who_can_stand_for_it() -> None:
 
 def test_whoami_tells_roles_where_they_come_from_and_groups() -> None:
     policy = replace(POLICY, grants=(grant("approver", "@security", components=("main",), servers=("eu",)),))
-    card = whoami(NINA, "console", replace(in_stage("staged").facts(NINA), policy=policy))
+    card = whoami(NINA, "console", replace(in_stage("staged").facts(NINA), policy=policy), shell=True)
     assert card.lines[:3] == (
         "Roles: none (from the settings, [people.nina])",
         "Roles for main on eu: approver, viewer (from a grant to @security)",

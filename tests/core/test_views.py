@@ -267,14 +267,14 @@ def test_mainframes() -> None:
 
 
 def test_whoami() -> None:
-    lines = drawn(answers.whoami(VI, "console", facts())).splitlines()
+    lines = drawn(answers.whoami(VI, "console", facts(), shell=True)).splitlines()
     assert lines[:3] == [
         "You are Vi Lund, on console.",
         "Roles: viewer (from the settings, [people.vi])",
         "Accounts: console vi",
     ]
     assert "approve: ask Alice Ng, Bo Li, Cy Roe or Ops Desk" in lines
-    stranger = drawn(answers.whoami(STRANGER, "console", facts()))
+    stranger = drawn(answers.whoami(STRANGER, "console", facts(), shell=True))
     assert not any(person.name in stranger for person in EVERYBODY)
 
 

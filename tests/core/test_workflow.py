@@ -82,7 +82,7 @@ def test_what_is_paused_can_be_resumed(stage: str, event: str) -> None:
     making = in_stage(stage).then(Paused("paused by Bo Li", automatic=False, order=1), by=BO.id)
     assert outcome(decide(c.Resume("v1"), making.facts(CY))) == f"{event} | Done: v1 goes on"
     again = outcome(decide(c.Pause("v1"), making.facts(CY)))
-    assert again == "nothing | v1 is paused already, by Bo Li: paused by Bo Li. `deploy resume v1`"
+    assert again == "nothing | v1 is paused already, by Bo Li. `deploy resume v1`"
 
 
 # -- who may -----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ def buttons(d: Deployment) -> tuple[Button, ...]:
     if d.hold and not d.hold.wide:
         found.append(Button("Resume", f"resume {d.name}", seen, style="primary"))
     elif Act.PAUSE in acts and not d.hold:
-        found.append(Button("Pause", f"pause {d.name}", seen))
+        asked = f"Hold {d.name} where it is? What has begun ends, nothing further begins."
+        found.append(Button("Pause", f"pause {d.name}", seen, confirm=asked))
     if d.stage is Stage.FAILED and not failed_check:
         found.append(Button("Retry", f"retry {d.name}", seen, style="primary"))
     if d.owing:

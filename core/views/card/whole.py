@@ -130,8 +130,8 @@ def _hold(d: Deployment, facts: Facts) -> str:
     assert d.hold is not None
     if d.hold.wide:
         return f"⏸ Held: {d.hold.why}. `deploy resume` lets all go on"
-    by = facts.name_of(d.hold.person) if d.hold.person else "by itself"
-    return f"⏸ Paused {by}: {d.hold.why}. `deploy resume {d.name}`"
+    how = f"by {facts.name_of(d.hold.person)}" if d.hold.person else f"by itself: {d.hold.why}"
+    return f"⏸ Paused {how}. `deploy resume {d.name}`"
 
 
 def _failed(d: Deployment, facts: Facts) -> tuple[str, ...]:
