@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from core.cards import Card
-from core.commands import Seen, spec_of
+from core.commands import Push, Seen, spec_of
 from core.parsing import Ignore, Parsed, Reply, parse
 from core.people import Person
 
@@ -25,6 +26,8 @@ class Delivery:
     text: str
     channel: str = ""
     seen: Seen | None = None
+    source: str = ""
+    """Of a click, the message that has the button."""
 
     @cached_property
     def parsed(self) -> Parsed:
@@ -34,6 +37,10 @@ class Delivery:
     def writes(self) -> bool:
         """Whether it would change something."""
         return not isinstance(self.parsed, Ignore | Reply) and spec_of(self.parsed).writes
+
+    @property
+    def pushes(self) -> bool:
+        return isinstance(self.parsed, Push)
 
     @property
     def asks(self) -> bool:
@@ -59,6 +66,18 @@ class Deliveries:
 def refusal(sentence: str) -> Card:
     """What somebody is told who is not heard, or not served."""
     return Card(sentence, tone="bad", summary=sentence)
+
+
+def not_to_be_shared(said: Delivery, channels: Collection[str]) -> str | None:
+    """Why its answer is not shown to everybody where it was asked for, or None."""
+    if said.writes:
+        return "Only answers to questions can be shared."
+    return None if said.channel in channels else "Answers are shared in listed channels only."
+
+
+def share_of(said: Delivery) -> str:
+    """The nonce of what is shared: an answer is shared once, however often its button is clicked."""
+    return f"share-{said.source or said.delivery}"
 
 
 def shared(answer: Card, by: Person) -> Card:

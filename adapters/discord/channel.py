@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -27,11 +28,11 @@ from adapters.discord.failures import (
 from adapters.discord.posted import Posted, made_at, short
 from adapters.discord.rest import Rest
 from adapters.discord.setup import PLATFORM, channel_of
-from adapters.discord.threads import Threads
+from adapters.discord.threads import Threads, name_in
 from core.cards import Button, Card
 from core.people import Person
 from core.plain import addressed
-from core.ports import ChannelGone, Clock, Form
+from core.ports import ChannelDown, ChannelGone, Clock, Form
 
 log = structlog.get_logger("ashat.discord")
 
@@ -63,11 +64,12 @@ class DiscordChannel:
         message, first = _split(reference)
         if self._is_old(message):
             return await self._succeed(id_, message, first, card)
+        extra = () if message == first else await self._to_thread(id_, first)
         try:
-            await self._edit(id_, message, card)
+            await self._edit(id_, message, card, extra=extra)
         except Refused as refused:
             if refused.code == UNKNOWN_MESSAGE:
-                again = await self._card(id_, card, f"again-{message}")
+                again = await self._card(id_, card, f"again-{message}", extra=extra)
                 return again if message == first else f"{again}/{first}"
             if refused.code == TOO_OLD:
                 return await self._succeed(id_, message, first, card)
@@ -113,6 +115,12 @@ class DiscordChannel:
         reference = {"message_id": message, "fail_if_not_exists": False}
         await self._once(place, card, nonce, reply_to=reference)
 
+    async def leads_to(self, id_: str) -> Extra:
+        """A link to the channel; none where nobody can say which server it is of."""
+        with suppress(ChannelGone, ChannelDown):
+            return (buttons.link("Go to its card", f"{await self._guild_of(id_)}/{id_}"),)
+        return ()
+
     async def settle(self, token: str, card: Card, extra: Extra = ()) -> None:
         """In the place of the first answer to an interaction. Raises ChannelGone or ChannelDown."""
         drawing = draw(card, self._allows, extra, file=True)
@@ -129,30 +137,33 @@ class DiscordChannel:
 
     # -- cards ---------------------------------------------------------------------------------------------------------
 
-    async def _card(self, id_: str, card: Card, nonce: str, flags: int = 0) -> str:
+    async def _card(self, id_: str, card: Card, nonce: str, flags: int = 0, extra: Extra = ()) -> str:
         """As it is now, also where an earlier try had posted it as it was then."""
         found = await self._posted.find(id_, nonce)
-        drawing = draw(card, self._allows, nonce=nonce)
+        drawing = draw(card, self._allows, extra, nonce)
         if found is None:
             message = await self._post(id_, drawing, card, nonce, flags)
             found = str(message["id"])
             if texts_of(message) == texts_of(drawing.body()):
                 return found
         try:
-            await self._edit(id_, found, card, nonce)
+            await self._edit(id_, found, card, nonce, extra)
         except Refused as refused:
             if refused.code != UNKNOWN_MESSAGE:
                 raise
-            return await self._card(id_, card, f"{nonce}-again", flags)
+            return await self._card(id_, card, f"{nonce}-again", flags, extra)
         return found
 
     async def _succeed(self, id_: str, message: str, first: str, card: Card) -> str:
-        """A new card, silently; the first one points to it, and what was between goes."""
-        new = await self._card(id_, card, f"after-{message}", SILENT)
-        place = await self._rest.place(id_)
-        url = f"https://discord.com/channels/{place.guild}/{id_}/{new}"
-        pointer = draw(Card(card.title, ("This card goes on further down.",), tone=card.tone),
-                       extra=[buttons.link("Go to the card", url)])  # fmt: skip
+        """A new card, silently; the first one, which has the thread, points to it, and what was between goes.
+
+        The pointer is not drawn again, so it says nothing that changes.
+        """
+        new = await self._card(id_, card, f"after-{message}", SILENT, await self._to_thread(id_, first))
+        to_it = buttons.link("Go to the card", f"{await self._guild_of(id_)}/{id_}/{new}")
+        pointer = draw(
+            Card(name_in(card.title).partition(", ")[0], ("This card goes on further down.",)), extra=[to_it]
+        )
         await self._if_there(self._patch(id_, first, pointer.body()))
         if message != first:
             delete = self._rest.call(
@@ -161,6 +172,14 @@ class DiscordChannel:
             await self._if_there(delete)
         log.info("card replaced", channel=id_, old=message, new=new)
         return f"{new}/{first}"
+
+    async def _to_thread(self, id_: str, first: str) -> Extra:
+        """For a card whose thread hangs on another message."""
+        return (buttons.link("Thread", f"{await self._guild_of(id_)}/{first}"),)
+
+    async def _guild_of(self, id_: str) -> str:
+        """The address of the channel's server, to which those of a channel and a message are added."""
+        return f"https://discord.com/channels/{(await self._rest.place(id_)).guild}"
 
     async def _if_there(self, call: Any) -> None:
         try:
@@ -172,11 +191,11 @@ class DiscordChannel:
     def _is_old(self, message: str) -> bool:
         return message.isdecimal() and self._clock.now().timestamp() - made_at(message) > _OLD
 
-    async def _edit(self, id_: str, message: str, card: Card, nonce: str = "") -> None:
+    async def _edit(self, id_: str, message: str, card: Card, nonce: str = "", extra: Extra = ()) -> None:
         if not message.isdecimal():
             raise Refused(UNKNOWN_MESSAGE, "that is no message of Discord's")
         try:
-            await self._patch(id_, message, draw(card, self._allows, nonce=nonce).body())
+            await self._patch(id_, message, draw(card, self._allows, extra, nonce).body())
         except Refused as refused:
             if refused.code != MALFORMED:
                 raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from adapters.chat.delivery import ELSEWHERE, Deliveries, Delivery, refusal, shared
+from adapters.chat.delivery import ELSEWHERE, Deliveries, Delivery, not_to_be_shared, refusal, share_of, shared
 from adapters.discord import buttons
 from adapters.discord.buttons import Clicked
 from adapters.discord.channel import DiscordChannel
@@ -110,11 +110,7 @@ class Desk:
         """Show the answer to a question to everybody in the channel; asked anew, as this person may ask it."""
         if said.delivery in self._heard:
             return None
-        problem = await self.problem(said)
-        if problem is None and said.writes:
-            problem = "Only answers to questions can be shared."
-        if problem is None and said.channel not in self._setup.channels:
-            problem = "Answers are shared in listed channels only."
+        problem = await self.problem(said) or not_to_be_shared(said, self._setup.channels)
         self._heard.add(said.delivery)
         if problem is not None:
             return await self.tell(said, refusal(problem))
@@ -176,14 +172,14 @@ class Desk:
         """To a typed message; where nothing was asked, nothing is said."""
         answer = await self._door.answer(message)
         if answer.outcome != "ignored":
-            await self.tell(said, answer.card, _extra(said, answer))
+            await self.tell(said, answer.card, await self._extra(said, answer))
 
     async def _carried_out(self, said: Said, message: Incoming) -> Shown:
         """Something in any case, for something is awaited."""
         answer = await self._door.answer(message)
         if answer.outcome == "ignored":
             return refusal("Nothing was asked. `deploy help` says what can be."), ()
-        return answer.card, _extra(said, answer)
+        return answer.card, await self._extra(said, answer)
 
     async def _question(self, said: Said, about: Clicked) -> Shown:
         card = await self._view.card(about.command.partition(" ")[2])
@@ -203,7 +199,7 @@ class Desk:
         if answer.outcome != "done" or person is None:
             return answer.card, ()
         try:
-            await self._channel.post(address(said.place), shared(answer.card, person), f"share-{said.delivery}")
+            await self._channel.post(address(said.place), shared(answer.card, person), share_of(said))
         except (ChannelGone, ChannelDown) as error:
             return refusal(f"It could not be shared: {error}."), ()
         return Card("Shared."), ()
@@ -274,11 +270,11 @@ class Desk:
         where = address(said.channel) if listed else self._setup.home_address
         return Incoming(PLATFORM, said.delivery, said.account, where, said.text, said.seen)
 
-
-def _extra(said: Said, answer: Answer) -> Extra:
-    """What an answer offers besides: to share what was found, or to begin."""
-    if answer.outcome != "done" or not said.asks:
-        return ()
-    if isinstance(said.parsed, Help):
-        return (buttons.new_deployment(),) if said.parsed.topic is None else ()
-    return buttons.share(said.text)
+    async def _extra(self, said: Said, answer: Answer) -> Extra:
+        """What an answer offers besides: to share what was found, to begin, or to see a card that is elsewhere."""
+        if answer.outcome != "done":
+            return ()
+        if said.pushes and said.channel not in self._setup.channels:
+            return await self._channel.leads_to(self._setup.home)
+        begin = (buttons.new_deployment(),) if isinstance(said.parsed, Help) and said.parsed.topic is None else ()
+        return (*begin, *buttons.share(said.text)) if said.asks else ()

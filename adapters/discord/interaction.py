@@ -57,6 +57,8 @@ class Interaction:
     place: str
     """The channel or thread itself."""
     data: Mapping[str, Any]
+    source: str = ""
+    """Of a click, the message that has the button."""
     arrived: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     answered: bool = False
     """Whether the first answer arrived in time: then the token is good for fifteen minutes."""
@@ -77,7 +79,8 @@ class Interaction:
             rest, str(payload["id"]), str(payload["token"]), int(payload["type"]), str(user["id"]),
             is_full(member) if member else None,
             frozenset(str(role) for role in (member or {}).get("roles") or ()),
-            str(payload.get("guild_id") or ""), str(parent or place), place, payload.get("data") or {}, asked=asked,
+            str(payload.get("guild_id") or ""), str(parent or place), place, payload.get("data") or {},
+            str((payload.get("message") or {}).get("id", "")), asked=asked,
         )  # fmt: skip
 
     @property

@@ -231,5 +231,5 @@ def _account(interaction: Interaction) -> Account:
 
 def _said(interaction: Interaction, what: str | Clicked) -> Said:
     text, seen = (what, None) if isinstance(what, str) else (what.command, what.seen)
-    channel = interaction.channel if interaction.guild else ""
-    return Said(interaction.id, interaction.user, text, channel, seen, interaction.place, interaction)
+    one, channel = interaction, interaction.channel if interaction.guild else ""
+    return Said(one.id, one.user, text, channel, seen, one.source, one.place, one)

@@ -103,8 +103,12 @@ class Client(HTTPClient):
         url = Route("POST", path, webhook_id=interaction, webhook_token=token).url.removeprefix(Route.BASE)
         headers = {"User-Agent": self.user_agent, "Content-Type": "application/json"}
         async with self.session.post(self._base + url, data=json.dumps(body).encode(), headers=headers) as response:
-            if response.status >= 400:
-                raise discord.HTTPException(response, await json_or_text(response))
+            if response.status < 400:
+                return
+            told = await json_or_text(response)
+            if response.status == TOO_FAST and isinstance(told, dict) and "retry_after" in told:
+                raise discord.RateLimited(float(told["retry_after"]))  # the header has whole seconds only
+            raise discord.HTTPException(response, told)
 
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         self.socket = await super().ws_connect(url, compress=compress)

@@ -61,7 +61,7 @@ class Threads:
                 raise
             return card.title[:_NAME] or "Deployment"
         title = next(iter(texts_of(message)), "").partition("\n")[0].removeprefix("### ").replace("\\", "")
-        return (title.partition(": ")[2] or title or card.title or "Deployment")[:_NAME]
+        return (name_in(title) or card.title or "Deployment")[:_NAME]
 
     async def unlocked(self, thread: str) -> bool:
         """Take it out of the archive again, where the bot may."""
@@ -73,3 +73,8 @@ class Threads:
             log.warning("thread stays locked", thread=thread, why=str(gone))
             return False
         return True
+
+
+def name_in(title: str) -> str:
+    """The deployment's name, and what stands behind it, out of its card's title."""
+    return title.partition(": ")[2] or title

@@ -117,6 +117,10 @@ class SlackChannel:
     async def direct_to(self, user: str, card: Card, nonce: str, extra: Extra = ()) -> None:
         await self._once(await self._workspace.direct(user), card, nonce, extra=extra)
 
+    async def share(self, id_: str, card: Card, nonce: str, thread: str | None) -> None:
+        """For all to see, in the thread where it was asked for."""
+        await self._once(await self._our_own(id_), card, nonce, thread)
+
     async def respond(self, url: str, card: Card, extra: Extra = ()) -> None:
         """To the `response_url` of a click or a slash command: works too where the bot is not in the channel."""
         await self._workspace.respond(url, fallback(card), self._drawn(card, extra))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from adapters.chat.delivery import ELSEWHERE, Deliveries, Delivery, refusal, shared
+from adapters.chat.delivery import ELSEWHERE, Deliveries, Delivery, not_to_be_shared, refusal, share_of, shared
 from adapters.slack.channel import SlackChannel
-from adapters.slack.drawing import Extra, new_deployment, share
+from adapters.slack.drawing import Extra, leads_to, new_deployment, share
 from adapters.slack.setup import PLATFORM, Setup, address
 from adapters.slack.tasks import Tasks
 from adapters.slack.view import View
@@ -77,11 +77,7 @@ class Desk:
         """Show the answer to a question to everybody in the channel; asked anew, as this person may ask it."""
         if said.delivery in self._heard:
             return
-        problem = await self.problem(said)
-        if problem is None and said.writes:
-            problem = "Only answers to questions can be shared."
-        if problem is None and not said.alone and said.channel not in self._setup.channels:
-            problem = "Answers are shared in listed channels only."
+        problem = await self.problem(said) or not_to_be_shared(said, self._setup.channels)
         self._heard.add(said.delivery)
         if problem is not None:
             self.later(said, refusal(problem))
@@ -144,18 +140,18 @@ class Desk:
     async def _carry_out(self, said: Said, message: Incoming) -> None:
         reply = await self._door.answer(message)
         if reply.outcome != "ignored":
-            await self.tell(said, reply.card, _extra(said) if reply.outcome == "done" else ())
+            await self.tell(said, reply.card, self._extra(said) if reply.outcome == "done" else ())
 
     async def _shared(self, said: Said) -> None:
-        message = self._incoming(said)
-        reply = await self._door.answer(message)
+        reply = await self._door.answer(self._incoming(said))
         person = await self._view.person(said.account)
         if reply.outcome != "done" or person is None:
             return await self.tell(said, reply.card)
         try:
-            await self._channel.post(message.channel, shared(reply.card, person), f"share-{said.delivery}")
+            await self._channel.share(said.channel, shared(reply.card, person), share_of(said), said.thread)
         except (ChannelGone, ChannelDown) as error:
-            await self.tell(said, refusal(f"It could not be shared: {error}."))
+            return await self.tell(said, refusal(f"It could not be shared: {error}."))
+        return await self.tell(said, Card("Shared."))
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -165,9 +161,9 @@ class Desk:
         where = address(said.channel) if listed else self._setup.home_address
         return Incoming(PLATFORM, said.delivery, said.account, where, said.text, said.seen)
 
-
-def _extra(said: Said) -> Extra:
-    """What an answer offers besides: to share what was found, or to begin."""
-    if isinstance(said.parsed, Help):
-        return (new_deployment(),) if said.parsed.topic is None else ()
-    return (share(said.text),) if said.asks else ()
+    def _extra(self, said: Said) -> Extra:
+        """What an answer offers besides: to share what was found, to begin, or to see a card that is elsewhere."""
+        if said.pushes and said.channel not in self._setup.channels:
+            return (leads_to(self._setup.team, self._setup.home),)
+        begin = (new_deployment(),) if isinstance(said.parsed, Help) and said.parsed.topic is None else ()
+        return (*begin, share(said.text)) if said.asks else ()

@@ -245,6 +245,15 @@ def share(command: str) -> Element:
     return {"type": "button", "text": plain("Share"), "action_id": "share", "value": value(command, None)}
 
 
+def leads_to(team: str, channel: str) -> Element:
+    """Opens the channel; the click is acknowledged, and no business of ours.
+
+    https://docs.slack.dev/interactivity/deep-linking
+    """
+    url = f"https://slack.com/app_redirect?team={team}&channel={channel}"
+    return {"type": "button", "text": plain("Go to its card"), "action_id": "open", "url": url}
+
+
 def new_deployment() -> Element:
     """Opens the form of a push."""
     return {

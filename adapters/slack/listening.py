@@ -80,6 +80,7 @@ class Listening:
         app.action(re.compile("^ask:"))(self._ask)
         app.action("share")(self._share)
         app.action("new")(self._new)
+        app.action("open")(_acknowledged)
         app.view("push")(self._pushed)
         app.view("reason")(self._reasoned)
         app.options("update")(self._options)
@@ -185,7 +186,8 @@ class Listening:
             return
         asked = forms.Asked.read(view["private_metadata"])
         delivery = f"{view['id']}-{view.get('hash', '')}"
-        await self._desk.accept(Said(delivery, body["user"]["id"], line, asked.channel, asked.seen, asked.thread))
+        user = body["user"]["id"]
+        await self._desk.accept(Said(delivery, user, line, asked.channel, asked.seen, thread=asked.thread))
         await ack()
 
     async def _options(self, body: Body, ack: AsyncAck) -> None:
@@ -193,6 +195,11 @@ class Listening:
         asking = Said("", body["user"]["id"], "")
         updates = () if await self._desk.problem(asking) else await self._view.updates(asking.account)
         await ack(forms.options(updates, str(body.get("value", ""))))
+
+
+async def _acknowledged(ack: AsyncAck) -> None:
+    """A click on a link."""
+    await ack()
 
 
 def _fixed(setup: Setup) -> Callable[..., Awaitable[AuthorizeResult]]:
@@ -227,5 +234,7 @@ def clicked(body: Body, action: Body) -> Said:
     command, seen = read_value(str(action.get("value", "")))
     container = body.get("container") or {}
     thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts")
-    channel = (body.get("channel") or {}).get("id", "")
-    return Said(body["trigger_id"], body["user"]["id"], command, channel, seen, thread, body.get("response_url"))
+    return Said(
+        body["trigger_id"], body["user"]["id"], command, (body.get("channel") or {}).get("id", ""), seen,
+        str(container.get("message_ts", "")), thread, body.get("response_url"),
+    )  # fmt: skip

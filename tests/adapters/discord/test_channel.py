@@ -104,8 +104,9 @@ async def test_a_card_older_than_an_hour_gets_a_successor_and_leads_to_it(world:
     second = await channel.edit_card(home(world), first, DONE)
     old, new = there(world)
     assert "Completed" in new.text
+    assert first in str(new.components), "it leads to the thread"
     assert new.id in str(old.components)
-    assert discord.channel("#deployments").cards() == [old]
+    assert old.text.splitlines() == ["### v1", "This card goes on further down.", "[Go to the card]"], "nothing changes"
     await channel.reply(home(world), second, PLANNED, "n3", broadcast=False)
     assert len(discord.thread(old)) == 2, "its thread stays the first one's"
     assert await channel.edit_card(home(world), second, PLANNED) == second
@@ -295,3 +296,39 @@ async def test_thousands_of_interactions_leave_nothing_behind(world: DiscordWorl
         for number in range(3_000):
             client.get_ratelimit(f"PATCH /webhooks:{number}")
         assert client.get_ratelimit("busy") is busy
+
+
+@pytest.mark.parametrize("code", [160006, 30033, 50024])
+async def test_where_discord_makes_no_thread_the_channel_is_told(world: DiscordWorld, code: int) -> None:
+    """Such as where a server has as many active threads as it may: nothing that follows waits for it."""
+    channel, discord = world.platform.channel, world.discord
+    card = await channel.post_card(home(world), PLANNED, "n1")
+    discord.troubles.refuses(THREAD, 400, code)
+    await channel.reply(home(world), card, DONE, "n2", broadcast=False)
+    assert [message.id for message in there(world)][:1] == [card]
+    assert "v1 is complete" in there(world)[-1].text
+
+
+async def test_where_a_thread_is_only_late_it_is_tried_again(world: DiscordWorld) -> None:
+    channel, discord = world.platform.channel, world.discord
+    card = await channel.post_card(home(world), PLANNED, "n1")
+    discord.troubles.limits(THREAD, 60.0)
+    with pytest.raises(ChannelDown):
+        await channel.reply(home(world), card, DONE, "n2", broadcast=False)
+    assert len(there(world)) == 1
+
+
+async def test_a_lost_post_is_found_however_much_was_said_meanwhile(world: DiscordWorld) -> None:
+    """More than is read of a place: what was lost is among the newest."""
+    state, room = world.discord.state, world.discord.channel("#deployments").room
+    for number in range(1_200):
+        message = Message(state.snowflake(), room.id, world.discord.alice.id, [(state.now(), f"chatter {number}", [])])
+        state.messages[message.id] = message
+    world.discord.troubles.cuts(POST, "after")
+    with pytest.raises(ChannelDown):
+        await world.platform.channel.post(home(world), DONE, "n1")
+    successor = type(world.platform)(world.platform.setup, world.clock)
+    world.clock.move(3000)
+    await successor.channel.post(home(world), DONE, "n1")
+    await successor.close()
+    assert sum("Completed" in message.text for message in there(world)) == 1

@@ -18,9 +18,10 @@ from core.release.manifest import Manifest
 from core.stages import Stage
 from tests.adapters.discord.test_journey import answer
 from tests.adapters.discord.world import DiscordWorld, Mode, servers
+from tests.discord.peer import forms
 from tests.discord.peer.discord import Discord, NotAnswered, texts
 from tests.discord.peer.forms import fields
-from tests.discord.peer.guilds import Interaction, Message
+from tests.discord.peer.guilds import APP, GUILD, LABS, Interaction, Message
 from tests.discord.peer.people import Human
 from tests.discord.peer.troubles import ANSWER
 
@@ -146,6 +147,32 @@ async def test_a_button_of_another_time_is_answered(world: DiscordWorld, custom_
     pressed = await world.discord.alice.presses({"type": 2, "id": 1, "custom_id": custom_id}, card)
     if pressed.modal is None:
         assert await answer(world, pressed)
+    assert (await world.deployment("v1")).stage is Stage.STAGED
+
+
+async def test_a_cancel_that_is_not_offered_any_more_is_not_carried_out(world: DiscordWorld) -> None:
+    """The card was clicked as it was while the checks ran; they have failed, and it could still be cancelled."""
+    card = await staged(world)
+    world.public.fail_check("Health Check", seen="500")
+    await answer(world, await world.discord.alice.clicks("Verify", on=card))
+    await world.reaches("v1", Stage.FAILED)
+    await world.settles()
+    now = world.discord.channel("#deployments").card("v1")
+    seen = buttons.read(forms.button(now.components, "Rollback")["custom_id"]).seen
+    press = {"type": 2, "id": 1, "custom_id": buttons.custom_id("sure", "cancel v1", seen)}
+    said = await answer(world, await world.discord.alice.presses(press, now))
+    assert said.splitlines()[:2] == [
+        "### That is not offered any more, and nothing was changed. This is how it is now:",
+        "❌ Verification failed: v1",
+    ]
+    assert "[Rollback]" in said
+    assert (await world.deployment("v1")).stage is Stage.FAILED
+
+
+async def test_a_question_without_what_was_seen_is_asked_all_the_same(world: DiscordWorld) -> None:
+    card = await staged(world)
+    press = {"type": 2, "id": 1, "custom_id": "q:cancel v1"}
+    assert "before it touches OMEGA" in await answer(world, await world.discord.alice.presses(press, card))
     assert (await world.deployment("v1")).stage is Stage.STAGED
 
 
@@ -385,6 +412,90 @@ async def test_where_nobody_can_say_who_somebody_is_they_are_refused(world: Disc
     world.discord.troubles.fails("GET /guilds/{id}/members/{id}", 503, times=5)
     await world.discord.alice.says("push v1 x", in_="@ashat")
     await told_directly(world.discord, world.discord.alice, "nothing was changed")
+
+
+async def test_a_server_that_the_bot_has_left_keeps_nobody_of_the_others_out(world: DiscordWorld) -> None:
+    discord = world.discord
+    discord.state.guilds[LABS].members.pop(APP)
+    await discord.alice.says("whoami", in_="@ashat")
+    await told_directly(discord, discord.alice, "You are Alice Ng")
+    discord.state.guilds[GUILD].members.pop(discord.alice.id)
+    world.clock.move(3600)
+    await discord.alice.says("whoami", in_="@ashat")
+    await told_directly(discord, discord.alice, "does not tell Ashat who you are")
+
+
+async def test_who_has_not_passed_the_screening_neither_looks_nor_acts(world: DiscordWorld) -> None:
+    world.ships("v1", "secret-project-7")
+    discord = world.discord
+    discord.state.guilds[GUILD].pending.add(discord.alice.id)
+    for asked in ("status", "push", "help"):
+        shown = await discord.alice.slash(asked)
+        assert shown.modal is None
+        assert "full members" in await answer(world, shown)
+    assert await discord.alice.looks_for("push", "id") == []
+    begin = {"type": 2, "id": 1, "custom_id": buttons.custom_id("new", "")}
+    card = await staged_by_bo(world)
+    assert "full members" in await answer(world, await discord.alice.presses(begin, card))
+
+
+async def staged_by_bo(world: DiscordWorld) -> Message:
+    """v1, pushed by somebody who may be heard."""
+    await answer(world, await world.discord.human("eve").slash("push", id="v1", description="Fixes the login"))
+    await world.reaches("v1", Stage.STAGED)
+    await world.settles()
+    return world.discord.channel("#deployments").card("v1")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_an_acknowledgement_waits_as_long_as_discord_asks(world: DiscordWorld, times: int) -> None:
+    world.discord.troubles.limits(ANSWER, 0.3, times=times)
+    assert "viewer" in await answer(world, await world.discord.vi.slash("whoami"))
+    assert len(world.discord.called(ANSWER)) == times + 1
+
+
+async def test_what_was_said_to_be_unchanged_is_not_carried_out_later(
+    world: DiscordWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store failed, and so did the answer that told so."""
+    world.ships("v1")
+
+    async def failing(*_: object) -> None:
+        raise OSError("disk I/O error")
+
+    with monkeypatch.context() as while_broken:
+        while_broken.setattr(world.store, "commit", failing)
+        while_broken.setattr(world.store, "decide", failing)
+        world.discord.troubles.refuses(ANSWER, 404, 10062)
+        asking = asyncio.create_task(world.discord.alice.slash("push", id="v1", description="x"))
+        await told_directly(world.discord, world.discord.alice, "v1 is unchanged")
+    world.clock.move(20)
+    with pytest.raises(NotAnswered):
+        await asking
+    assert await world.app.service.sweep(10) == 0
+    assert await world.store.deployment("v1") is None
+
+
+async def test_an_answer_is_shared_once_however_often_its_button_is_clicked(world: DiscordWorld) -> None:
+    discord = world.discord
+    asked = await discord.vi.slash("status")
+    for _ in range(2):
+        assert "Shared." in await answer(world, await discord.vi.clicks("Share", on=asked))
+    assert len(discord.channel("#deployments").messages()) == 1
+
+
+async def test_help_can_be_shared_too(world: DiscordWorld) -> None:
+    asked = await world.discord.vi.slash("help")
+    assert "[Share]" in await answer(world, asked)
+
+
+async def test_a_push_from_elsewhere_says_where_its_card_is(world: DiscordWorld) -> None:
+    world.ships("v1")
+    discord = world.discord
+    await discord.alice.says("push v1 'Fixes the login'", in_="@ashat")
+    await told_directly(discord, discord.alice, "Go to its card")
+    (told,) = [m for m in discord.dm(discord.alice).messages() if "Go to its card" in m.text]
+    assert f"https://discord.com/channels/{GUILD}/{world.platform.setup.home}" in str(told.components)
 
 
 async def test_the_same_interaction_twice_acts_once(world: DiscordWorld) -> None:

@@ -170,6 +170,8 @@ class Guild:
     roles: dict[str, Role] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     """Role ids by account id."""
+    pending: set[str] = field(default_factory=set)
+    """Ids of those who have not passed its screening yet."""
     unavailable: bool = False
 
 

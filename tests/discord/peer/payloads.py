@@ -20,7 +20,8 @@ class Payloads:
         made: Json = {
             "user": self.account(account), "nick": None, "avatar": None, "banner": None, "roles":
             sorted(guild.members[account]), "joined_at": "2024-01-01T00:00:00+00:00", "premium_since": None,
-            "deaf": False, "mute": False, "flags": 0, "pending": False, "communication_disabled_until": None,
+            "deaf": False, "mute": False, "flags": 0, "pending": account in guild.pending,
+            "communication_disabled_until": None,
         }  # fmt: skip
         return made | ({"permissions": str(self.state.allowed(within, account))} if within else {})
 

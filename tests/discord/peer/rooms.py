@@ -28,9 +28,12 @@ class Rooms:
         return [self.payloads.channel(c) for c in mine if self.state.allowed(c, APP)]
 
     def member_of(self, guild: str) -> None:
-        """Raises 10004 where the bot is in no such guild."""
-        if APP not in getattr(self.state.guilds.get(guild), "members", {}):
+        """Raises 10004 where there is no such guild, and 50001 where the bot is not in it."""
+        known = self.state.guilds.get(guild)
+        if known is None:
             raise unknown("Guild", 10004)
+        if APP not in known.members:
+            raise missing_access()
 
     async def start(self, channel: str, message: str | None, body: Json) -> Json:
         """POST /channels/{id}/messages/{id}/threads, or without the message."""
