@@ -213,7 +213,7 @@ class _Teller:
     def thread(self, title: str, *lines: str, tone: Tone = "neutral", broadcast: bool = False,
                buttons: tuple[Button, ...] = ()) -> None:  # fmt: skip
         kind: Kind = "broadcast" if broadcast else "milestone"
-        card = Card(title, tuple(lines), buttons, tone, summary=_named(title, self.d))
+        card = Card(title, tuple(lines), buttons, tone, summary=named(title, self.d))
         for channel in (self.d.home, *subscribed(self.d, self.facts.policy.routes)):
             self.messages.append(Outbound(kind, channel, card, deployment=self.d.key))
 
@@ -277,7 +277,7 @@ class _Teller:
         lines = (f"“{event.why}”", event.says, "Skipped: votes, freezes, locks and windows; never verification")
         self.thread(title, *lines, tone="bad", broadcast=True)
         told = {d.home, *subscribed(d, self.facts.policy.routes)}
-        card = Card(title, lines, tone="bad", summary=_named(title, d))
+        card = Card(title, lines, tone="bad", summary=named(title, d))
         for channel in dict.fromkeys(route.channel for route in self.facts.policy.routes):
             if channel not in told:
                 self.messages.append(Outbound("line", channel, card))
@@ -372,9 +372,9 @@ class _Teller:
         self.ping([d.pusher], title, why, f"`deploy rollback {d.name}`")
 
 
-def _named(title: str, d: Deployment) -> str:
+def named(title: str, d: Deployment) -> str:
     """As it stands outside of the deployment's own thread."""
-    return title if re.search(rf"(?<![\w.-]){re.escape(d.name)}(?![\w-])", title) else f"{d.name}: {title}"
+    return title if re.search(rf"(?<![\w.-]){re.escape(d.name)}(?![\w#-]|\.\w)", title) else f"{d.name}: {title}"
 
 
 def seen_of(d: Deployment) -> Seen:

@@ -189,6 +189,15 @@ async def test_more_commands_in_a_minute_than_settings_allow_are_refused_until_i
         assert len(await system(world, "Opened")) == 2
 
 
+async def test_a_clock_that_was_put_back_keeps_nobody_waiting() -> None:
+    async with running(World(max_commands_per_minute=2)) as world:
+        assert (await world.bo.says("deploy status")).outcome == "done"
+        world.clock.move(-6 * 3600)
+        for _ in range(4):
+            world.clock.move(61)
+            assert (await world.bo.says("deploy status")).outcome == "done"
+
+
 async def test_a_command_that_was_too_fast_is_not_swept_up_later() -> None:
     async with running(World(max_commands_per_minute=1)) as world:
         world.ships("v1")

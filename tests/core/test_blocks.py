@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from core import commands as c
+from core.announce import named
 from core.cards import Card
 from core.events import LaneTaken, Paused, Resumed, RollbackStarted
 from core.facts import Facts
@@ -339,3 +340,30 @@ def test_no_step_is_done_after_the_commit_that_paused_everything() -> None:
     assert isinstance(world.events("v1#1")[-1], RollbackStarted)
     world.settle()
     assert stage(world, "v1") is Stage.ROLLED_BACK
+
+
+# -- where it is told --------------------------------------------------------------------------------------------------
+
+
+def told(world: World, command: Writing) -> dict[str, str]:
+    """By channel, what was told of it."""
+    world.outbox.clear()
+    world.done(EVE, command)
+    return {message.channel: flat(message.card.title) for message in world.outbox if message.kind == "line"}
+
+
+def test_what_concerns_production_is_told_in_every_home_channel_wherever_it_was_said() -> None:
+    world = World(policy=replace(POLICY, homes=("slack:C1", "discord:2")))
+    said = f"{EVE.name} froze everything until 18:00 UTC: “audit”. Rollbacks go on"
+    channels = {"console:main", "slack:C1", "discord:2"}
+    assert told(world, c.Freeze("audit", until="18:00")) == dict.fromkeys(channels, said)
+    assert told(world, c.Unfreeze()).keys() == channels
+    assert told(world, c.Configure("public", "https://public.example", "Staging")).keys() == channels
+
+
+@pytest.mark.parametrize("title", ["↩️ v1 is rolled back", "v1: so it goes", "OMEGA is worse since v1"])
+def test_a_name_that_a_milestone_has_is_not_said_twice(title: str) -> None:
+    d = waiting("v1").deployments["v1#1"]
+    assert named(title, d) == title
+    for other in ("v10 is next", "after rev1", "v1.2 goes on", "It goes on"):
+        assert named(other, d) == f"v1: {other}"

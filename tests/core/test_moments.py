@@ -30,6 +30,13 @@ def test_what_is_far_away_has_its_date() -> None:
     assert far == Moment(NOW + timedelta(days=9), "date", "2026-01-15 14:00")
 
 
+def test_a_zone_is_named_only_where_its_words_stand() -> None:
+    """Whoever sees the time in their own zone must not read the name of another one beside it."""
+    text = f"Not before {say.clock(NOW, 'Asia/Tokyo', NOW, named=True)}, window night"
+    assert list(pieces(text)) == ["Not before ", Moment(NOW, "time", "23:00 Asia/Tokyo"), ", window night"]
+    assert flat(text) == "Not before 23:00 Asia/Tokyo, window night"
+
+
 def test_plain_lines_hold_the_words() -> None:
     at = say.clock(NOW, "UTC", NOW)
     card = Card(f"since {at}", (f"at {at}, by Bo", Bar(1, 2, f"{at} 1 of 2", at)))

@@ -135,3 +135,12 @@ async def test_whispers_direct_messages_and_forms_reach_one_person(world: SlackW
     assert "Reject v1" in slack.dm(slack.alice).messages()[-1].text
     with pytest.raises(ChannelGone, match="no Slack account"):
         await channel.direct(Person("zed", "Zed", frozenset()), PLANNED, "n4")
+
+
+@pytest.mark.parametrize("error", ["restricted_action_thread_locked", "restricted_action_non_threadable_channel"])
+async def test_where_nothing_can_be_said_in_the_thread_the_channel_is_told(world: SlackWorld, error: str) -> None:
+    channel, slack = world.platform.channel, world.slack
+    card = await channel.post_card(HOME, PLANNED, "n1")
+    slack.troubles.refuses("chat.postMessage", error)
+    await channel.reply(HOME, card, DONE, "n2", broadcast=False)
+    assert "v1 is complete" in slack.channel("#deployments").messages()[-1].text

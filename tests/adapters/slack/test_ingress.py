@@ -227,3 +227,24 @@ async def test_the_payload_rules_by_themselves(world: SlackWorld) -> None:
 async def test_a_platform_is_opened_before_it_is_started(world: SlackWorld) -> None:
     with pytest.raises(RuntimeError, match="open the platform"):
         await SlackPlatform(setup_of(world.slack), world.clock).start()
+
+
+@pytest.mark.parametrize("who", ["mo", "dee"])
+async def test_guests_are_shown_no_form_and_none_of_alphas_updates(world: SlackWorld, who: str) -> None:
+    world.ships("v1", "secret-project-7")
+    human, room = world.slack.human(who), world.slack.room("#deployments")
+    await world.slack.delivers("slash_commands", world.slack.payloads.slash(human.account, room, "/deploy", "push"))
+    await world.slack.until(lambda: world.slack.ephemeral(to=human))
+    assert "full members" in world.slack.ephemeral(to=human)[-1].text
+    assert not world.slack.workspace.modals.get(human.id)
+
+
+async def test_who_has_become_a_guest_is_offered_nothing_in_a_form_that_is_open(world: SlackWorld) -> None:
+    world.ships("v1")
+    alice = world.slack.alice
+    await alice.types("/deploy push")
+    await world.slack.until(lambda: world.slack.workspace.modals.get(alice.id))
+    assert await alice.looks_for("", "Update on ALPHA") == ["v1"]
+    alice.account.guest = "multi-channel"
+    world.clock.move(3600)
+    assert await alice.looks_for("", "Update on ALPHA") == []

@@ -153,3 +153,46 @@ async def test_a_user_group_gives_its_role_while_slack_says_that_somebody_is_in_
         await answered(slack, "vi", "Slack did not say which groups you are in")
         assert set(await world.stages()) == {"v1"}
         assert slack.refusals("HTTP 503") == []
+
+
+async def test_an_answer_is_shared_once_and_where_it_was_asked_for(world: SlackWorld) -> None:
+    slack = world.slack
+    world.ships("v1")
+    await slack.alice.types("/deploy push v1 'Fixes'")
+    await slack.until(lambda: slack.channel("#deployments").cards())
+    await world.settles()
+    card = slack.channel("#deployments").card("v1")
+    await slack.vi.types("@ashat status", thread=card)
+    await slack.until(lambda: slack.ephemeral(to=slack.vi))
+    asked = slack.ephemeral(to=slack.vi)[-1]
+    for clicks in (1, 2):
+        await slack.vi.clicks("Share", on=asked)
+        await slack.until(lambda clicks=clicks: texts(slack.ephemeral(to=slack.vi)).count("Shared.") == clicks)
+    assert sum("Shared by Vi Day" in text for text in texts(slack.thread(card))) == 1
+    assert not any("Shared by" in text for text in texts(slack.channel("#deployments").messages()))
+
+
+async def test_a_direct_answer_is_not_shared(world: SlackWorld) -> None:
+    slack = world.slack
+    await slack.vi.types("status", in_="@ashat")
+    await slack.until(lambda: any("Nothing is deploying" in text for text in texts(slack.dm(slack.vi).messages())))
+    shown = [one for one in slack.dm(slack.vi).messages() if "Nothing is deploying" in one.text][-1]
+    await slack.vi.clicks("Share", on=shown)
+    await slack.until(lambda: any("in listed channels only" in text for text in texts(slack.ephemeral(to=slack.vi))))
+    assert slack.channel("#deployments").messages() == []
+
+
+async def test_a_mention_in_a_direct_message_is_no_part_of_the_command(world: SlackWorld) -> None:
+    await world.slack.vi.types("@ashat whoami", in_="@ashat")
+    vi = world.slack.vi
+    await world.slack.until(lambda: any("You are Vi Day" in text for text in texts(world.slack.dm(vi).messages())))
+
+
+async def test_a_push_from_elsewhere_says_where_its_card_is(world: SlackWorld) -> None:
+    slack = world.slack
+    world.ships("v1")
+    await slack.alice.types("push v1 'Fixes'", in_="@ashat")
+    await slack.until(lambda: any("Go to its card" in str(one.blocks) for one in slack.dm(slack.alice).messages()))
+    shown = [one for one in slack.dm(slack.alice).messages() if "Go to its card" in str(one.blocks)][-1]
+    assert f"channel={world.platform.setup.home}" in str(shown.blocks)
+    await slack.alice.clicks("Go to its card", on=shown)
