@@ -85,6 +85,19 @@ def test_whom_a_reply_is_for_is_mentioned_apart_from_what_people_typed() -> None
     assert body["text"] == {"type": "plain_text", "text": "<@U0EVE>", "emoji": False}
 
 
+def test_a_time_in_a_title_is_the_readers_own_too() -> None:
+    at = say.clock(AT, "UTC", AT)
+    (shown,) = blocks(Card(f"Too late: Bo cancelled v1 at {at} *now*"))
+    (section,) = shown["elements"]
+    bold = {"style": {"bold": True}}
+    assert section["elements"] == [
+        {"type": "text", "text": "Too late: Bo cancelled v1 at "} | bold,
+        {"type": "date", "timestamp": 1767794940, "format": "{time}", "fallback": "14:09"},
+        {"type": "text", "text": " *now*"} | bold,
+    ]
+    assert [one["type"] for one in blocks(Card("Too late"))] == ["header"]
+
+
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
     lambda at: say.clock(at, "UTC", AT)
 )
