@@ -14,29 +14,37 @@ from core.people import Person
 from core.policy import Policy, may, roles_in
 from core.ports import (
     Agents,
-    AlphaFile,
     ArtifactProblem,
     ArtifactSource,
     Clock,
+    Probe,
     ServerFault,
     Store,
     Surroundings,
 )
-from core.release.manifest import Manifest
 from core.state import Deployment, Server
 from core.text import nearest
-from core.workflow import Writing
+from core.workflow import Writing, about
 
 _ASKING = 3.0
 """Seconds that an answer to a person may wait for a server that only adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Concerned:
-    """The fields of Facts that a command about production as a whole has besides."""
+class Asked:
+    """The fields of Facts that are asked before a decision: what only ALPHA and servers can say, and what has ended."""
 
     leaving_out: tuple[Deployment, ...] = ()
     registries: tuple[RegistrySeen, ...] = ()
+    alpha: AlphaFacts | None = None
+    probe: Probe | None = None
+
+    @property
+    def component(self) -> str | None:
+        """In which a deployment is to be opened, where one is."""
+        if self.alpha is None:
+            return None
+        return self.alpha.manifest.component if self.alpha.manifest else "main"
 
 
 class Gatherer:
@@ -50,28 +58,30 @@ class Gatherer:
         self._source = source
         self._agents = agents
 
-    async def for_command(self, command: c.Configure | c.Push, asker: Person, channel: str) -> Facts:
-        """Everything that `command` is decided by: what ALPHA and the servers say, and what the store knows."""
-        if isinstance(command, c.Push):
-            return await self._for_push(command, asker, channel)
-        admin = "admin" in roles_in(asker, self._policy)
-        probe = await self._agents.probe(command.url) if admin else None
-        return replace(await self.about("", asker, channel), probe=probe)
+    async def asked(self, command: Writing, asker: Person) -> Asked:
+        """What `command` is decided by besides what the store knows by then. Servers are probed for an admin alone."""
+        match command:
+            case c.Push(id=id_):
+                return Asked(alpha=await self._alpha(id_))
+            case c.Configure(url=url):
+                return Asked(probe=await self._agents.probe(url) if self._is_admin(asker) else None)
+            case c.Freeze(mainframe=str()) if self._is_admin(asker):
+                return Asked(await self._leaving_out(), await self._registries())
+            case _:
+                return Asked() if about(command) else Asked(await self._leaving_out())
+
+    def _is_admin(self, person: Person) -> bool:
+        return "admin" in roles_in(person, self._policy)
 
     async def about(self, typed: str, asker: Person, channel: str) -> Facts:
         """What the store knows of the deployment that `typed` names, or of production as a whole where it is empty."""
         return self.within(await self._store.surroundings(*c.split_id(typed)), asker, channel)
 
-    async def about_all(self, command: Writing, asker: Person) -> Concerned:
-        """What a command about production as a whole is decided by besides; OMEGA is asked for an admin alone."""
+    async def _leaving_out(self) -> tuple[Deployment, ...]:
         lanes = await self._store.lanes()
         keys = [lane.leaves_out for lane in lanes if lane.leaves_out]
         found = [await self._store.deployment(*c.split_id(key)) for key in keys]
-        asks = isinstance(command, c.Freeze) and command.mainframe and "admin" in roles_in(asker, self._policy)
-        return Concerned(
-            leaving_out=tuple(d for d in found if d is not None and d.ended),
-            registries=await self._registries() if asks else (),
-        )
+        return tuple(d for d in found if d is not None and d.ended)
 
     async def _registries(self) -> tuple[RegistrySeen, ...]:
         omegas = [server for server in await self._store.servers() if server.role == "omega"]
@@ -102,9 +112,7 @@ class Gatherer:
         unsure = self._people.unsure(people) & voted
         return [replace(one, roles=one.roles | {"approver"}) if one.id in unsure else one for one in people]
 
-    def within(
-        self, around: Surroundings, asker: Person | None, channel: str, besides: Concerned = Concerned()
-    ) -> Facts:
+    def within(self, around: Surroundings, asker: Person | None, channel: str, asked: Asked = Asked()) -> Facts:
         """What the store knows, with who there is and the rules. Pure but for clock and nonce: for any thread."""
         people = self._involved(around.deployment, asker, self._people.all())
         return Facts(
@@ -118,8 +126,10 @@ class Gatherer:
             nonce=secrets.token_urlsafe(18),
             unfinished=around.unfinished,
             lanes=around.lanes,
-            leaving_out=besides.leaving_out,
-            registries=besides.registries,
+            leaving_out=asked.leaving_out,
+            registries=asked.registries,
+            alpha=asked.alpha,
+            probe=asked.probe,
             deployment=around.deployment,
             lane=around.lane,
             siblings=around.siblings,
@@ -147,15 +157,7 @@ class Gatherer:
 
     # -- push ----------------------------------------------------------------------------------------------------------
 
-    async def _for_push(self, command: c.Push, asker: Person, channel: str) -> Facts:
-        before = await self._store.deployment(command.id)
-        alpha = await self._alpha(command.id, asker)
-        component = alpha.manifest.component if alpha.manifest else "main"
-        lane, siblings = await self._store.lane(component), tuple(await self._store.active(component))
-        facts = await self.about("", asker, channel)
-        return replace(facts, deployment=before, lane=lane, siblings=siblings, alpha=alpha)
-
-    async def _alpha(self, id: str, asker: Person) -> AlphaFacts:  # noqa: A002 - the word of the domain
+    async def _alpha(self, id: str) -> AlphaFacts:  # noqa: A002 - the word of the domain
         try:
             files = tuple(await self._source.find(id))
             if len(files) != 1:
@@ -166,24 +168,18 @@ class Gatherer:
             manifest = await self._source.manifest(files[0])
         except ArtifactProblem as problem:
             return AlphaFacts(files, problem=str(problem).rstrip("."))
-        return await self._all_of(files, manifest, asker)
+        return AlphaFacts(
+            files=files,
+            manifest=manifest,
+            tested=bool(await self._store.tested(files[0].id)),
+            mainframes=await self._mainframes(await self._store.servers()),
+            durations=await self._store.durations(manifest.component),
+        )
 
     async def _nearest(self, id: str) -> tuple[str, ...]:  # noqa: A002 - the word of the domain
         updates = [file.id for file in await self._source.updates()]
         found = nearest(id, updates)
         return (found,) if found else tuple(updates[:1])
-
-    async def _all_of(self, files: tuple[AlphaFile, ...], manifest: Manifest, asker: Person) -> AlphaFacts:
-        active = [d for d in await self._store.active() if d.pusher == asker.id]
-        return AlphaFacts(
-            files=files,
-            manifest=manifest,
-            tested=bool(await self._store.tested(files[0].id)),
-            active_by_asker=len(active),
-            staged_bytes=sum(d.size for d in active),
-            mainframes=await self._mainframes(await self._store.servers()),
-            durations=await self._store.durations(manifest.component),
-        )
 
     async def _mainframes(self, servers: Sequence[Server]) -> int | None:
         """How many licensed mainframes there are; None where OMEGA is not configured or does not answer in time."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.gather import Concerned, Gatherer
+from bot.gather import Gatherer
 from bot.logs import reference
 from bot.pace import Pace
 from bot.reader import Reader
@@ -190,28 +190,22 @@ class Service:
     async def _committed(
         self, message: Incoming, command: Writing, person: Person, *, late: bool
     ) -> tuple[Change, Reply]:
-        """Decided, and durable with its reply. What only the store knows is read in the transaction that writes.
+        """Decided, and durable with its reply. What the store knows is read in the transaction that writes; ALPHA and
+        servers are asked first, outside it.
 
         Raises Conflict where somebody else committed first.
         """
+        asked = await self._gather.asked(command, person)
 
-        def drafted(facts: Facts) -> Change:
+        def drafted(around: Surroundings) -> Change:
+            facts = self._gather.within(around, person, message.channel, asked)
             reply, draft = self._decided(command, facts, message)
             settled = Settled(message.platform, message.delivery, reply, message)
             answer = (_by_outbox(reply, message, person, facts.now),) if late else ()
             return replace(draft, settled=settled, outbox=(*draft.outbox, *answer))
 
-        if isinstance(command, c.Push | c.Configure):  # ALPHA and servers are asked first, outside any transaction
-            draft = drafted(await self._gather.for_command(command, person, message.channel))
-            await self._store.commit(draft)
-        else:
-            typed = about(command)
-            besides = Concerned() if typed else await self._gather.about_all(command, person)
-            wanted = await self._store.decide(
-                *c.split_id(typed or ""),
-                lambda around: drafted(self._gather.within(around, person, message.channel, besides)),
-            )
-            draft = _certain(wanted)
+        typed = command.id if isinstance(command, c.Push) else about(command) or ""
+        draft = _certain(await self._store.decide(*c.split_id(typed), drafted, asked.component))
         return draft, _certain(draft.settled).reply
 
     def _decided(self, command: Writing, facts: Facts, message: Incoming) -> tuple[Reply, Change]:

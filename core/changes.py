@@ -14,7 +14,7 @@ from core.facts import ASHAT, Facts
 from core.journal import Draft
 from core.ports import Change, Lease, Outbound, Settled
 from core.routing import subscribed
-from core.stages import Stage
+from core.stages import ON_ITS_WAY, Stage
 from core.state import Block, Deployment, Lane, Server
 from core.steps import has_work
 
@@ -70,6 +70,7 @@ def change(
         blocks=tuple(blocks),
         lifted=tuple(lifted),
         judged=_judged(events, facts),
+        relied_on=_relied_on(None if fresh else before, after, facts),
         redraw=anew,
         entries=tuple(entries),
         outbox=tuple(outbox),
@@ -101,6 +102,12 @@ def _judged(events: tuple[e.Event, ...], facts: Facts) -> frozenset[str] | None:
     """By which blocks it was judged that the lane may be taken."""
     taken = any(isinstance(event, e.LaneTaken) for event in events)
     return frozenset(block.id for block in facts.blocks) if taken else None
+
+
+def _relied_on(before: Deployment | None, after: Deployment | None, facts: Facts) -> tuple[Server, ...] | None:
+    """The servers, where something is on its way to one of them from now on: none may become another one meanwhile."""
+    begins = after is not None and after.stage in ON_ITS_WAY and (before is None or before.stage not in ON_ITS_WAY)
+    return facts.servers if begins else None
 
 
 def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:

@@ -29,9 +29,6 @@ class AlphaFacts:
     nearest: tuple[str, ...] = ()
     tested: bool = False
     """Whether `ashat alpha test` ever recorded a pass of this update; the digest is compared once it is fixed."""
-    active_by_asker: int = 0
-    staged_bytes: int = 0
-    """Of the asker's deployments that have not ended."""
     mainframes: int | None = None
     durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
@@ -66,7 +63,7 @@ class Facts:
     alpha: AlphaFacts | None = None
     probe: Probe | None = None
     unfinished: tuple[Deployment, ...] = ()
-    """All deployments that have not ended, where the decision is about none of them alone."""
+    """All deployments that have not ended, where the decision is about none of them alone, or opens one."""
     lanes: tuple[Lane, ...] = ()
     """Likewise all lanes, by component."""
     leaving_out: tuple[Deployment, ...] = ()

@@ -57,6 +57,8 @@ BEFORE_OMEGA = frozenset(
 ENDED = frozenset({S.COMPLETED, S.REJECTED, S.CANCELLED, S.ROLLED_BACK})
 MOVING = frozenset({S.PLANNED, S.STAGING, S.VERIFYING, S.SCHEDULED, S.DEPLOYING, S.DISTRIBUTING, S.ROLLING_BACK})
 """Stages in which Ashat itself has something to do; in the others it waits for a person."""
+ON_ITS_WAY = MOVING - {S.VERIFYING}
+"""Stages in which something is on its way to a server, or back; what is verified is there."""
 
 TRANSITIONS: dict[Act, dict[Stage, Stage]] = {
     Act.FIXED: {S.PLANNED: S.STAGING},

@@ -64,15 +64,20 @@ _WANT_CARDS = Statement(
     .values(wanted=case((CARD.c.wanted < bindparam("version"), bindparam("version")), else_=CARD.c.wanted + 1))
 )
 """Always above what it was: a card may have been wanted anew since the version before."""
-_BLOCKS_LOCK = 0x41534801
-"""Of PostgreSQL's advisory locks; see `_blocks`."""
+_TURN = 0x41534801
+"""Of PostgreSQL's advisory locks; see `in_turn`."""
 
 
 def save(c: Connection, change: Change, working: Working, now: datetime) -> Deployment | None:
     """Write `change`; the deployment as it is now stored. Raises Conflict or FenceLost; the caller rolls back."""
+    if change.blocks or change.lifted or change.servers:
+        in_turn(c)
+    elif change.judged is not None or change.relied_on is not None:
+        in_turn(c, shared=True)
     rows = work.taken(c, change)
     if change.lease:
         work.require(rows.get(change.lease.key), change.lease)
+    _still_so(c, change, working)
     stored = _deployment(c, change.deployment, working, now) if change.deployment else None
     if change.lane:
         _lane(c, change.lane)
@@ -90,6 +95,23 @@ def save(c: Connection, change: Change, working: Working, now: datetime) -> Depl
     work.wish(c, change.due, rows)
     working.written(change, stored, entries)
     return stored
+
+
+def in_turn(c: Connection, *, shared: bool = False) -> None:
+    """Those who decide by all there is, or change servers, locks or freezes, do so one after the other; those who rely
+    on servers, locks or freezes share a turn. It lasts until the commit, and comes before any row is locked, so that
+    nobody waits in a circle. On SQLite each transaction that writes has its turn anyway.
+    """
+    if c.dialect.name == "postgresql":
+        c.execute(text(f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({_TURN})"))
+
+
+def _still_so(c: Connection, change: Change, working: Working) -> None:
+    """Raises Conflict where what it was judged by has changed since."""
+    if change.judged is not None and change.judged != set(c.execute(select(BLOCK.c.id)).scalars()):
+        raise Conflict("somebody locked or froze, or lifted that, meanwhile")
+    if change.relied_on is not None and change.relied_on != tuple(working.servers(c)):
+        raise Conflict("somebody configured a server meanwhile")
 
 
 # -- the deployment ----------------------------------------------------------------------------------------------------
@@ -190,14 +212,6 @@ def _server(c: Connection, server: Server) -> None:
 
 
 def _blocks(c: Connection, change: Change) -> None:
-    """Whoever takes a lane, and whoever locks or freezes, do so one after the other, and the second sees the first."""
-    if not (change.blocks or change.lifted) and change.judged is None:
-        return
-    if c.dialect.name == "postgresql":
-        shared = "" if change.blocks or change.lifted else "_shared"
-        c.execute(text(f"SELECT pg_advisory_xact_lock{shared}({_BLOCKS_LOCK})"))
-    if change.judged is not None and change.judged != set(c.execute(select(BLOCK.c.id)).scalars()):
-        raise Conflict("somebody locked or froze, or lifted that, meanwhile")
     if change.lifted:
         c.execute(delete(BLOCK).where(BLOCK.c.id.in_(change.lifted)))
     for block in change.blocks:

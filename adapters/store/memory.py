@@ -123,8 +123,9 @@ class MemoryStore:
         id: str,  # noqa: A002 - the port's word
         attempt: int | None,
         decision: Callable[[Surroundings], Change | None],
+        component: str | None = None,
     ) -> Change | None:
-        change = decision(self._surroundings(id, attempt))
+        change = decision(self._surroundings(id, attempt, component))
         if change is not None:
             await self.commit(change)
         return change
@@ -132,18 +133,22 @@ class MemoryStore:
     async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
         return self._surroundings(id, attempt)
 
-    def _surroundings(self, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the port's word
-        servers = tuple(sorted(self._servers.values(), key=server_order))
+    def _surroundings(self, id: str, attempt: int | None, component: str | None = None) -> Surroundings:  # noqa: A002 - the port's word
+        servers = self._all_servers()
         active = tuple(d for d in self._deployments.values() if not d.ended)
         if not id:
             lanes = tuple(self._lanes[component] for component in sorted(self._lanes))
             return Surroundings(None, servers, blocks=self._standing(), unfinished=active, lanes=lanes)
         d = self._latest(id, attempt)
-        if d is None:
+        its = component or (d.component if d else None)
+        if its is None:
             return Surroundings(None, servers, blocks=self._standing())
-        siblings = tuple(other for other in active if other.component == d.component and other.key != d.key)
-        lane = self._lanes.get(d.component, Lane(d.component))
-        return Surroundings(d, servers, lane, siblings, self._standing())
+        siblings = tuple(other for other in active if other.component == its and other is not d)
+        lane = self._lanes.get(its, Lane(its))
+        return Surroundings(d, servers, lane, siblings, self._standing(), active if component else ())
+
+    def _all_servers(self) -> tuple[Server, ...]:
+        return tuple(sorted(self._servers.values(), key=server_order))
 
     def _standing(self) -> tuple[Block, ...]:
         return tuple(sorted(self._blocks.values(), key=lambda block: (block.at, block.id)))
@@ -166,6 +171,8 @@ class MemoryStore:
                 raise Conflict(f"the lane of {lane.component} is no longer at version {change.lane.version}")
         if change.judged is not None and change.judged != set(self._blocks):
             raise Conflict("somebody locked or froze, or lifted that, meanwhile")
+        if change.relied_on is not None and change.relied_on != self._all_servers():
+            raise Conflict("somebody configured a server meanwhile")
         for block in change.blocks:
             if block.id in self._blocks and block.id not in change.lifted:
                 raise Conflict(f"{block.id} stands already")
@@ -224,7 +231,7 @@ class MemoryStore:
         return [self._lanes[component] for component in sorted(self._lanes)]
 
     async def servers(self) -> Sequence[Server]:
-        return sorted(self._servers.values(), key=server_order)
+        return self._all_servers()
 
     async def blocks(self) -> Sequence[Block]:
         return self._standing()

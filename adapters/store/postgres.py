@@ -1,7 +1,9 @@
 """A PostgreSQL database made ready for several replicas: commits in parallel, none lost, none held up by a frozen one.
 
 Writers run at READ COMMITTED: every write is guarded by a version, a fence or a unique key, so a stronger isolation
-would only refuse more. Rows are locked in one order (work, deployment, lane, journal): nobody waits in a circle.
+would only refuse more. What has none of them, such as how many deployments a person has, is judged in turn: by an
+advisory lock that comes before all rows, which are locked in one order too (work, deployment, lane, journal). So nobody
+waits in a circle.
 Readers see one snapshot for each question, as on SQLite.
 """
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from adapters.store import duties, journal, post, postgres, reads, sqlite, work
-from adapters.store.commit import save, send
+from adapters.store.commit import in_turn, save, send
 from adapters.store.database import Database, StoreUnusable, parsed
 from adapters.store.known import Known
 from adapters.store.lately import Lately
@@ -100,10 +100,13 @@ class SqlStore:
         id: str,  # noqa: A002 - the port's word
         attempt: int | None,
         decision: Callable[[Surroundings], Change | None],
+        component: str | None = None,
     ) -> Change | None:
         def work(c: Connection) -> Written:
+            if component or not id:
+                in_turn(c)
             working = self._working(c)
-            change = decision(working.surroundings(c, id, attempt))
+            change = decision(working.surroundings(c, id, attempt, component))
             return change, None if change is None else save(c, change, working, self._clock.now())
 
         return await self._written(work)
@@ -132,7 +135,7 @@ class SqlStore:
         return await self._lately.get(question, lambda: self._readers.run(ask))
 
     async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002 - the port's word
-        return await self._look(("surroundings", id, attempt), lambda w, c: w.surroundings(c, id, attempt))
+        return await self._look(("surroundings", id, attempt), lambda w, c: w.surroundings(c, id, attempt, None))
 
     async def deployment(self, id: str, attempt: int | None = None) -> Deployment | None:  # noqa: A002 - the port's word
         return await self._look_up(

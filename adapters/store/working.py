@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Working(Protocol):
     """As the transaction on `c` sees it."""
 
-    def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings: ...  # noqa: A002 - the domain's word
+    def surroundings(self, c: Connection, id: str, attempt: int | None, component: str | None) -> Surroundings: ...  # noqa: A002 - the domain's word
 
     def active(self, c: Connection, component: str | None) -> Sequence[Deployment]: ...
 
@@ -53,17 +53,20 @@ class Looked:
     def __init__(self, known: Known) -> None:
         self._known = known
 
-    def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
+    def surroundings(self, c: Connection, id: str, attempt: int | None, component: str | None) -> Surroundings:  # noqa: A002 - the domain's word
         servers, blocks = tuple(reads.servers(c)), tuple(reads.blocks(c))
         if not id:
             unfinished, all_lanes = tuple(reads.active(c, None, self._known)), tuple(reads.lanes(c))
             return Surroundings(None, servers, blocks=blocks, unfinished=unfinished, lanes=all_lanes)
         d = reads.one_deployment(c, id, attempt, self._known)
-        if d is None:
+        its = component or (d.component if d else None)
+        if its is None:
             return Surroundings(None, servers, blocks=blocks)
-        lanes = reads.lanes(c, d.component)
-        siblings = (other for other in reads.active(c, d.component, self._known) if other.key != d.key)
-        return Surroundings(d, servers, lanes[0] if lanes else Lane(d.component), tuple(siblings), blocks)
+        lanes = reads.lanes(c, its)
+        active = tuple(reads.active(c, None if component else its, self._known))
+        key = d.key if d else None
+        siblings = tuple(other for other in active if other.component == its and other.key != key)
+        return Surroundings(d, servers, lanes[0] if lanes else Lane(its), siblings, blocks, active if component else ())
 
     def active(self, c: Connection, component: str | None) -> Sequence[Deployment]:
         return reads.active(c, component, self._known)
@@ -111,18 +114,19 @@ class Kept:
             self._version = version
         return self
 
-    def surroundings(self, c: Connection, id: str, attempt: int | None) -> Surroundings:  # noqa: A002 - the domain's word
+    def surroundings(self, c: Connection, id: str, attempt: int | None, component: str | None) -> Surroundings:  # noqa: A002 - the domain's word
         servers, blocks = self.servers(c), self.blocks(c)
         if not id:
             unfinished, all_lanes = tuple(self._all(c).values()), tuple(self._all_lanes(c).values())
             return Surroundings(None, servers, blocks=blocks, unfinished=unfinished, lanes=all_lanes)
         d = self._deployment(c, id, attempt)
-        if d is None:
+        its = component or (d.component if d else None)
+        if its is None:
             return Surroundings(None, servers, blocks=blocks)
-        lane = self._all_lanes(c).get(d.component) or Lane(d.component)
-        key, component = d.key, d.component
-        others = [other for name, other in self._all(c).items() if other.component == component and name != key]
-        return Surroundings(d, servers, lane, tuple(others), blocks)
+        lane, active, key = self._all_lanes(c).get(its) or Lane(its), self._all(c), d.key if d else None
+        others = [other for name, other in active.items() if other.component == its and name != key]
+        unfinished = tuple(active.values()) if component else ()
+        return Surroundings(d, servers, lane, tuple(others), blocks, unfinished)
 
     def active(self, c: Connection, component: str | None) -> list[Deployment]:
         return [d for d in self._all(c).values() if component in (None, d.component)]

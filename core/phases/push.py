@@ -11,6 +11,7 @@ from core.facts import AlphaFacts, ArtifactCopied, Decided, Facts, Refused, Slot
 from core.phases import verify
 from core.phases.common import way_out
 from core.policy import names, who_may
+from core.ports import AlphaFile
 from core.release.manifest import Manifest
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts, Plan, label
@@ -74,7 +75,7 @@ def _not_now(command: Push, facts: Facts) -> Refused | None:
             "in_production",
             f"{command.id} is what production runs. Push under another id, or `deploy rollback {command.id}` first",
         )
-    return _alpha_refuses(command, _alpha(facts)) or _too_much(_alpha(facts), facts)
+    return _alpha_refuses(command, _alpha(facts)) or _too_much(_alpha(facts).files[0], facts)
 
 
 def _alpha_refuses(command: Push, alpha: AlphaFacts) -> Refused | None:
@@ -93,20 +94,21 @@ def _alpha_refuses(command: Push, alpha: AlphaFacts) -> Refused | None:
     return None
 
 
-def _too_much(alpha: AlphaFacts, facts: Facts) -> Refused | None:
+def _too_much(file: AlphaFile, facts: Facts) -> Refused | None:
+    mine = [d for d in facts.unfinished if d.pusher == facts.me.id]
     limit = facts.policy.max_active_per_person
-    if alpha.active_by_asker >= limit:
+    if len(mine) >= limit:
         return Refused(
             "too_many",
-            f"You have {alpha.active_by_asker} deployments that have not ended; {limit} is the limit. "
+            f"You have {len(mine)} deployments that have not ended; {limit} is the limit. "
             "Finish or cancel one: `deploy status`",
         )
-    room = facts.policy.max_staged_bytes - alpha.staged_bytes
-    if alpha.files[0].size > min(room, facts.policy.max_artifact_bytes):
+    room = facts.policy.max_staged_bytes - sum(d.size for d in mine)
+    if file.size > min(room, facts.policy.max_artifact_bytes):
         allowed = min(max(room, 0), facts.policy.max_artifact_bytes)
         return Refused(
             "too_large",
-            f"{alpha.files[0].name} is {say.size(alpha.files[0].size)}, and {say.size(allowed)} are left to you. "
+            f"{file.name} is {say.size(file.size)}, and {say.size(allowed)} are left to you. "
             "Cancel or finish another of your deployments: `deploy status`",
         )
     return None

@@ -105,6 +105,8 @@ class Change:
     """Ids of blocks that are there no more."""
     judged: frozenset[str] | None = None
     """Where a lane is taken: the ids of the blocks by which it was judged. Conflict where there are others now."""
+    relied_on: tuple[Server, ...] | None = None
+    """Where something is on its way to a server from now on: those by which it was judged. Conflict likewise."""
     redraw: tuple[str, ...] = ()
     """Deployments whose cards are drawn anew, though they did not change themselves."""
     entries: tuple[Draft, ...] = ()
@@ -125,13 +127,13 @@ class Surroundings:
     servers: tuple[Server, ...]
     """Public first, then OMEGA by region."""
     lane: Lane = field(default_factory=lambda: Lane("main"))
-    """That of its component; a fresh one where it has none yet."""
+    """That of its component, or of the one that is meant; a fresh one where it has none yet."""
     siblings: tuple[Deployment, ...] = ()
-    """Other deployments of its component that have not ended, oldest first."""
+    """Other deployments of that component that have not ended, oldest first."""
     blocks: tuple[Block, ...] = ()
     """Locks, freezes and the pause of everything, oldest first."""
     unfinished: tuple[Deployment, ...] = ()
-    """About production as a whole: all deployments that have not ended, oldest first."""
+    """About production as a whole, or where a component is meant: all that have not ended, oldest first."""
     lanes: tuple[Lane, ...] = ()
     """Likewise all lanes, by component."""
 
@@ -177,10 +179,14 @@ class Store(Protocol):
         id: str,  # noqa: A002
         attempt: int | None,
         decision: Callable[[Surroundings], Change | None],
+        component: str | None = None,
     ) -> Change | None:
         """Look, decide and commit in one transaction; what was committed, None where nothing had to be.
 
-        `decision` is pure: it may be called in another thread, and again. Raises what it raises and what `commit` does.
+        `component` is meant where a deployment is to be opened in it, whatever the latest attempt was of. Such
+        decisions, and those about production as a whole (`id` is empty), rest on all there is: they are made one after
+        the other, and each sees what the one before has changed. `decision` is pure: it may be called in another
+        thread, and again. Raises what it raises and what `commit` does.
         """
 
     async def surroundings(self, id: str, attempt: int | None = None) -> Surroundings:  # noqa: A002

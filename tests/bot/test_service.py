@@ -22,7 +22,9 @@ from tests.bot.support.interleaved import interleaved
 from tests.bot.support.people import TEAM, person
 from tests.bot.support.world import World, running
 from tests.bot.test_journey import arrive, complete
+from tests.contract.updates import product, tar_gz
 
+SHIPPED = tar_gz(product("the same", "main", "standard"))
 APPROVERS = tuple(person(f"P{number} Q", "approver") for number in range(16))
 
 
@@ -35,6 +37,13 @@ class BrokenStore(MemoryStore):
         if self.broken:
             raise OSError("no space left on device")
         await super().commit(change)
+
+
+async def world_on(kind: str, tmp_path: Path, **workflow: int) -> World:
+    clock = MovedClock()
+    if kind == "sqlite":
+        return World(await SqlStore.open(f"sqlite:///{tmp_path / 'ashat.db'}", clock), clock=clock, **workflow)
+    return World(interleaved(MemoryStore(clock), 6), clock=clock, **workflow)
 
 
 async def system(world: World, kind: str) -> list[Entry]:
@@ -128,11 +137,7 @@ async def test_sixteen_approvers_at_once_on_sqlite(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_approve_and_rollback_clicked_at_once_have_one_winner(kind: str, tmp_path: Path) -> None:
-    clock = MovedClock()
-    store = interleaved(MemoryStore(clock), 6)
-    if kind == "sqlite":
-        store = await SqlStore.open(f"sqlite:///{tmp_path / 'ashat.db'}", clock)
-    async with running(World(store, clock=clock)) as world:
+    async with running(await world_on(kind, tmp_path)) as world:
         for number in range(5):
             id_ = f"v{number}"
             await arrive(world, id_)
@@ -148,6 +153,43 @@ async def test_approve_and_rollback_clicked_at_once_have_one_winner(kind: str, t
             await world.settles()
             assert await world.stage(id_) is Stage.ROLLED_BACK
             await world.production_runs(None) if counted["Voted"] else None
+
+
+@pytest.mark.parametrize("limit", [{"max_active_per_person": 2}, {"max_staged_bytes": 2 * len(SHIPPED) + 1}])
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_what_one_person_pushes_at_once_is_no_more_than_settings_allow(
+    kind: str, limit: dict[str, int], tmp_path: Path
+) -> None:
+    async with running(await world_on(kind, tmp_path, **limit)) as world:
+        ids = [f"v{number}" for number in range(8)]
+        for id_ in ids:
+            world.alpha.put(f"{id_}.tar.gz", SHIPPED, world.clock.now())
+        replies = await asyncio.gather(*(world.alice.says(f"deploy push {id_} 'Fix it'") for id_ in ids))
+        assert sorted(reply.outcome for reply in replies) == ["done"] * 2 + ["refused"] * 6
+        assert len(await world.store.active()) == 2
+        world.alpha.put("v9.tar.gz", SHIPPED, world.clock.now())
+        assert (await world.bo.says("deploy push v9 'Fix it'")).outcome == "done", "the limit is each person's own"
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_omega_stays_where_it_is_once_a_lane_is_taken(kind: str, tmp_path: Path) -> None:
+    """An admin moves it while somebody approves, in either order. All its addresses are the same OMEGA's."""
+    async with running(await world_on(kind, tmp_path)) as world:
+        for number in range(12):
+            id_ = f"v{number}"
+            await arrive(world, id_)
+            clicks = [
+                world.eve.says(f"deploy configure omega {world.omega.url}/{id_} Moved"),
+                world.bo.says(f"deploy approve {id_}"),
+            ]
+            replies = await asyncio.gather(*(clicks if number % 2 else reversed(clicks)))
+            moved, approved = replies if number % 2 else reversed(replies)
+            assert approved.outcome == "done"
+            decided = [entry["command"] for entry in world.log if entry["event"] == "decided"][-2:]
+            assert decided == (["configure", "approve"] if moved.outcome == "done" else ["approve", "configure"])
+            assert moved.outcome == "done" or "has something on OMEGA main" in moved.card.title
+            await world.alice.says(f"deploy rollback {id_}")
+            await world.settles()
 
 
 async def test_cancel_and_approve_at_once_the_second_is_told_who_won(world: World) -> None:

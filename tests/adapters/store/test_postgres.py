@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -20,8 +21,8 @@ from adapters.store.database import StoreUnusable
 from adapters.store.sql import SqlStore
 from adapters.store.tables import SCHEMA
 from core.journal import first_fault
-from core.ports import Change, Conflict, FenceLost, Lease
-from tests.contract.store.samples import START, StoppedClock, after, new_deployment, note, stored
+from core.ports import Change, Conflict, FenceLost, Lease, Surroundings
+from tests.contract.store.samples import START, StoppedClock, after, new_deployment, note, server, stored
 from tests.support.postgres import Postgres
 
 
@@ -252,6 +253,15 @@ async def test_frequent_questions_walk_an_index(
 # -- replicas ----------------------------------------------------------------------------------------------------------
 
 
+async def waits(behind: psycopg.Connection, many: int = 1) -> None:
+    """Until so many transactions wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'ashat'"
+    async with asyncio.timeout(30):
+        while behind.execute(waiting).fetchone() != (many,):
+            await asyncio.sleep(0.01)
+            behind.execute("SELECT pg_stat_clear_snapshot()")  # a transaction would go on seeing who was connected then
+
+
 async def test_of_two_replicas_that_decide_on_one_version_one_wins(store: SqlStore, other: SqlStore) -> None:
     d = await stored(store, new_deployment())
     ended = await asyncio.gather(
@@ -322,14 +332,67 @@ async def test_a_lease_that_is_lost_while_its_commit_waits_is_lost(store: SqlSto
     with behind.transaction():
         behind.execute("UPDATE work SET lease_owner = 'b', fence = fence + 1 WHERE key = 'v1#1'")
         late = asyncio.create_task(store.commit(Change(deployment=new_deployment(), lease=lease)))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'ashat'"
-        async with asyncio.timeout(30):
-            while behind.execute(waiting).fetchone() == (0,):  # noqa: ASYNC110 - it happens in the server
-                await asyncio.sleep(0.01)
+        await waits(behind)
     with pytest.raises(FenceLost):
         await late
     assert await store.deployment("v1") is None
     assert await store.extend([Lease("v1#1", "b", 2, START)], START, 30) != []
+
+
+async def test_a_look_at_all_there_is_waits_for_what_is_just_being_begun(
+    store: SqlStore, other: SqlStore, behind: psycopg.Connection
+) -> None:
+    """It relied on the servers first, so whoever configures one has to know of it."""
+    await store.commit(Change(servers=(server("public"),), due=(("v1#1", START),)))
+    begun = Change(deployment=new_deployment(), relied_on=(server("public"),), due=(("v1#1", START),))
+    seen: list[Surroundings] = []
+    with behind.transaction():
+        behind.execute("SELECT * FROM work WHERE key = 'v1#1' FOR UPDATE")
+        beginning = asyncio.create_task(store.commit(begun))
+        await waits(behind)
+        looking = asyncio.create_task(other.decide("", None, seen.append))
+        await waits(behind, 2)
+        assert seen == []
+    await asyncio.gather(beginning, looking)
+    assert [d.id for d in seen[0].unfinished] == ["v1"]
+
+
+@pytest.mark.parametrize("component", ["main", None])
+async def test_what_relies_on_the_servers_waits_for_whoever_decides_by_all_there_is(
+    store: SqlStore, other: SqlStore, behind: psycopg.Connection, component: str | None
+) -> None:
+    await store.commit(Change(servers=(server("public"),)))
+    looked, go_on = Event(), Event()
+
+    def configured(_: Surroundings) -> Change:
+        looked.set()
+        assert go_on.wait(30)
+        return Change(servers=(server("public", url="http://127.0.0.1:2/"),))
+
+    deciding = asyncio.create_task(store.decide("v2" if component else "", None, configured, component))
+    assert await asyncio.to_thread(looked.wait, 30)
+    begun = asyncio.create_task(other.commit(Change(deployment=new_deployment(), relied_on=(server("public"),))))
+    await waits(behind)
+    await stored(other, new_deployment("v3"), (note("v3#1"),))  # what does not rely on them goes on meanwhile
+    go_on.set()
+    with pytest.raises(Conflict, match="configured a server meanwhile"):
+        await begun
+    assert await deciding is not None
+    assert await store.deployment("v1") is None
+
+
+async def test_what_replicas_open_at_once_is_no_more_than_the_limit(store: SqlStore, other: SqlStore) -> None:
+    async def opened(one: SqlStore, number: int) -> bool:
+        new = new_deployment(f"v{number}", component=f"c{number}")
+
+        def limited(around: Surroundings) -> Change | None:
+            return Change(deployment=new) if len(around.unfinished) < 5 else None
+
+        return await one.decide(new.id, None, limited, new.component) is not None
+
+    pairs = zip((store, other) * 12, range(24), strict=True)
+    assert sum(await asyncio.gather(*(opened(one, number) for one, number in pairs))) == 5
+    assert len(await store.active()) == 5
 
 
 async def test_a_connection_that_was_cut_costs_nobody_a_command(store: SqlStore, behind: psycopg.Connection) -> None:

@@ -122,7 +122,7 @@ class World:
             case c.Configure():
                 return replace(self.facts(asker, None), unfinished=unfinished)
             case c.Push(id=update):
-                return replace(self._for_push(update, asker), alpha=self._alpha(update, asker))
+                return replace(self._for_push(update, asker), alpha=self._alpha(update), unfinished=unfinished)
             case _:
                 typed = about(command)
                 if typed is None:
@@ -145,15 +145,14 @@ class World:
         component = self.updates[update].component if update in self.updates else "main"
         return replace(self.facts(asker, None, component), deployment=self.latest(update))
 
-    def _alpha(self, update: str, asker: Person) -> AlphaFacts:
+    def _alpha(self, update: str) -> AlphaFacts:
         if update not in self.updates:
             return AlphaFacts(nearest=tuple(self.updates)[:1])
         facts = self.updates[update]
         manifest = Manifest(component=facts.component, level=facts.level, irreversible=facts.irreversible,
                             contains=facts.contains, run=Run(start=("./start",)))  # fmt: skip
-        mine = [d for d in self.deployments.values() if not d.ended and d.pusher == asker.id]
         file = AlphaFile(update, f"{update}.tar.gz", 1000, START)
-        return AlphaFacts((file,), manifest, tested=True, active_by_asker=len(mine), staged_bytes=0, mainframes=3)
+        return AlphaFacts((file,), manifest, tested=True, mainframes=3)
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -189,6 +188,7 @@ class World:
         for server in made.servers:
             self._configured(server)
         assert made.judged is None or made.judged == set(self.blocks)
+        assert made.relied_on is None or made.relied_on == tuple(self.servers)
         self.blocks = {key: block for key, block in self.blocks.items() if key not in made.lifted}
         assert not self.blocks.keys() & {block.id for block in made.blocks}
         self.blocks |= {block.id: block for block in made.blocks}
