@@ -18,8 +18,10 @@ class Role(StrEnum):
 
 
 def agent(
-    role: Annotated[Role, typer.Option(help="The server's role; the settings must say the same.")],
     config: Annotated[Path, typer.Option(metavar="F", help="The agent's settings file.")],
+    role: Annotated[
+        Role | None, typer.Option(help="The server's role; the settings have it, and must say the same.")
+    ] = None,
 ) -> None:
     """Run the agent of a Public server, an OMEGA or a mainframe until SIGTERM or Ctrl-C."""
     from agent.__main__ import main
@@ -30,7 +32,7 @@ def agent(
     except SettingsError as error:
         complain(str(error))
         raise typer.Exit(USAGE) from error
-    if settings.role != role.value:
+    if role is not None and settings.role != role.value:
         complain(f"{config} is of role {settings.role}, and --role says {role.value}; make them agree.")
         raise typer.Exit(USAGE)
     raise typer.Exit(main(config))

@@ -150,10 +150,12 @@ def test_an_agents_role_must_be_the_files(tmp_path: Path) -> None:
 
 
 def test_an_agents_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "agent.toml").write_text('role = "omega"\nnmae = "o"\n')
-    done = here("agent", "--role", "omega", "--config", str(tmp_path / "agent.toml"))
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+    (tmp_path / "agent.toml").write_text('role = "omega"\nname = "o"\nslot_usr = "o"\ndata = "d"\nslot_user = "o"\n')
+    for role in (["--role", "omega"], []):
+        done = here("agent", *role, "--config", str(tmp_path / "agent.toml"))
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert "slot_usr" in done.stderr
 
 
 # -- with one ----------------------------------------------------------------------------------------------------------
