@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.files import write_durably
-from agent.settings import SettingsError, split_address
+from agent.settings import AgentSettings, SettingsError, split_address
 from core.release.signing import new_key, private_key
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ class OwnKey:
             return cls(path.read_bytes())
         except (OSError, ValueError) as error:
             raise SettingsError(f"the key {path} cannot be used: {error}") from error
+
+    @classmethod
+    def of(cls, settings: AgentSettings) -> OwnKey:
+        """The key, without an agent that runs: where there is none yet, the one is made that its first start will find.
+
+        Raises SettingsError.
+        """
+        if settings.key_path.exists():
+            return cls.at(settings.key_path)
+        with locked(settings.data):
+            return cls.at(settings.key_path)
 
     @cached_property
     def signer(self) -> CryptoSigner:
