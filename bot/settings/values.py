@@ -110,7 +110,7 @@ def _gateway_may_be_at(url: str) -> str:
 
 def _usable_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as `ashat agent --show-key` prints it")
+        raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as `ashat agent --show-key` shows")
     return text.lower()
 
 
