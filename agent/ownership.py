@@ -44,10 +44,9 @@ class OwnKey:
 
         Raises SettingsError.
         """
-        if settings.key_path.exists():
-            return cls.at(settings.key_path)
-        with locked(settings.data):
-            return cls.at(settings.key_path)
+        path = settings.key_path
+        with contextlib.nullcontext() if os.access(path, os.R_OK) else locked(settings.data):
+            return cls.at(path)
 
     @cached_property
     def signer(self) -> CryptoSigner:
@@ -72,8 +71,13 @@ def open_to_others(paths: Iterable[Path]) -> Iterator[Path]:
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Only one agent works in a data folder. Raises SettingsError."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o711)
-    handle = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o711)
+        handle = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"data: cannot write to {data}: {error.strerror}; start the agent as the folder's owner, or name another"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

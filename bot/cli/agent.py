@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,28 +32,34 @@ def agent(
 ) -> None:
     """Run the agent of a Public server, an OMEGA or a mainframe until SIGTERM or Ctrl-C."""
     from agent.__main__ import main
-    from agent.settings import SettingsError, load_settings
+    from agent.settings import SettingsError
 
     try:
-        settings = load_settings(config)
-        known_by = list(_known_by(settings)) if show_key else []
+        settings = _settings(config, role)
+        if show_key:
+            typer.echo(_known_by(settings))
+            return
     except SettingsError as error:
         complain(*error.problems)
         raise typer.Exit(USAGE) from error
-    if role is not None and settings.role != role.value:
-        complain(f"{config} is of role {settings.role}, and --role says {role.value}; make them agree.")
-        raise typer.Exit(USAGE)
-    if show_key:
-        typer.echo("\n".join(known_by))
-        return
     raise typer.Exit(main(config))
 
 
-def _known_by(settings: AgentSettings) -> Iterator[str]:
+def _settings(config: Path, role: Role | None) -> AgentSettings:
+    """Raises SettingsError, also where they are of another role than the one that was said."""
+    from agent.settings import SettingsError, load_settings
+
+    settings = load_settings(config)
+    if role is not None and settings.role != role.value:
+        raise SettingsError(f"{config} is of role {settings.role}, and --role says {role.value}; make them agree.")
+    return settings
+
+
+def _known_by(settings: AgentSettings) -> str:
     """Lines of TOML, for the bot's [[agents]], and a mainframe's for OMEGA's [[mainframes]]. Raises SettingsError."""
     from agent.ownership import OwnKey
     from agent.settings import read_token, token_hash
 
-    yield f'public_key = "{OwnKey.of(settings).public_text}"'
-    if settings.omega is not None:
-        yield f'token_sha256 = "{token_hash(read_token(settings.omega.token_file))}"'
+    hashed = settings.omega and token_hash(read_token(settings.omega.token_file))
+    key = f'public_key = "{OwnKey.of(settings).public_text}"'
+    return f'{key}\ntoken_sha256 = "{hashed}"' if hashed else key

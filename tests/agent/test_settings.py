@@ -162,6 +162,14 @@ def test_the_key_that_is_shown_is_the_one_of_the_first_start(tmp_path: Path) -> 
     assert settings.key_path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_data_folder_that_cannot_be_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = parse_settings(GOOD.replace('"data"', f'"{tmp_path}/file/data"'))
+    for attempt in (lambda: OwnKey.of(settings), lambda: locked(settings.data).__enter__()):
+        with pytest.raises(SettingsError, match=r"data: cannot write to .*: Not a directory; start the agent as"):
+            attempt()
+
+
 def test_the_hash_of_a_token_is_the_one_of_its_line(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     assert token_hash(read_token(tmp_path / "token")) == hashlib.sha256(TOKEN.encode()).hexdigest()

@@ -184,6 +184,9 @@ def test_a_mainframe_shows_what_omegas_registry_takes(tmp_path: Path) -> None:
     without = here("agent", "--show-key", "--config", str(tmp_path / "agent.toml"))
     assert (without.returncode, without.stdout) == (2, "")
     assert "cannot read the token file" in without.stderr
+    other = here("agent", "--show-key", "--role", "omega", "--config", str(tmp_path / "agent.toml"))
+    assert (other.returncode, other.stdout) == (2, "")
+    assert not (tmp_path / "d").exists(), "what is refused makes no key"
     (tmp_path / "omega-token").write_text("a-token-of-its-own\n")
     shown = here("agent", "--show-key", "--config", str(tmp_path / "agent.toml")).stdout
     registry = parse_settings(f'role = "omega"\n{top}[[mainframes]]\nname = "m"\nowner = "O"\n{shown}')

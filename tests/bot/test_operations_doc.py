@@ -38,6 +38,7 @@ def test_the_units_find_their_program_users_and_folders_where_the_page_puts_them
         shlex.split(line, comments=True)
         for block in re.findall(r"```sh\n(.*?)```", INSTALLING, re.DOTALL)
         for line in block.splitlines()
+        if not line.startswith("#")
     ]
     (home,) = [words[-1] for words in lines if words[:3] == ["python3", "-m", "venv"]]
     users = {words[-1] for words in lines if words[0] == "useradd"}
