@@ -26,7 +26,8 @@ def main(config: Path, end_slots_on_exit: bool = False) -> int:
         configure_logs(settings.name)
         asyncio.run(serve(settings, os.environ, end_slots=end_slots_on_exit))
     except (SettingsError, NotStarted) as error:
-        print(f"ashat agent: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
+        for problem in str(error).splitlines():
+            print(f"ashat agent: {problem}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2
     return 0
 

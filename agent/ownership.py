@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.files import write_durably
-from agent.settings import SettingsError, split_address
+from agent.settings import AgentSettings, SettingsError, split_address
 from core.release.signing import new_key, private_key
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ class OwnKey:
         except (OSError, ValueError) as error:
             raise SettingsError(f"the key {path} cannot be used: {error}") from error
 
+    @classmethod
+    def of(cls, settings: AgentSettings) -> OwnKey:
+        """The key, without an agent that runs: where there is none yet, the one is made that its first start will find.
+
+        Raises SettingsError.
+        """
+        path = settings.key_path
+        with contextlib.nullcontext() if os.access(path, os.R_OK) else locked(settings.data):
+            return cls.at(path)
+
     @cached_property
     def signer(self) -> CryptoSigner:
         from securesystemslib.signer import CryptoSigner
@@ -61,8 +71,13 @@ def open_to_others(paths: Iterable[Path]) -> Iterator[Path]:
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Only one agent works in a data folder. Raises SettingsError."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o711)
-    handle = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o711)
+        handle = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"data: cannot write to {data}: {error.strerror}; start the agent as the folder's owner, or name another"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 async def serve(settings: AgentSettings, environ: Mapping[str, str], *, end_slots: bool) -> None:
     """Until SIGTERM or SIGINT. `end_slots`: every process that this agent started ends with it, however it ends."""
-    token = bot_token_hash(settings.trust, environ)
+    token = bot_token_hash(settings, environ)
     with locked(settings.data), contextlib.closing(bound_socket(settings.listen)) as listening:
         for path in open_to_others(settings.private_files):
             log.warning("a private file is open to others; chmod 0600", file=str(path))
@@ -33,6 +33,9 @@ async def serve(settings: AgentSettings, environ: Mapping[str, str], *, end_slot
             await starting
             duties = await duties_of(Parts(settings, host, key), running)
             host.tend()
-            log.info("agent serves", role=settings.role, listen=settings.listen, front_door=host.url)
+            log.info(
+                "agent serves", role=settings.role, listen=settings.listen, front_door=host.url,
+                public_key=key.public_text,
+            )  # fmt: skip
             await serve_api(duties.app(settings, token), settings, listening, duties.stopping, duties.beside)
     log.info("agent stopped", slots="ended" if end_slots else "go on")

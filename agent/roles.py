@@ -55,8 +55,9 @@ class Duties:
     stopping: Callable[[], None] = _nothing
     beside: Coroutine[Any, Any, Never] | None = None
 
-    def app(self, settings: AgentSettings, bot_token: str) -> Starlette:
-        """The endpoints and their document, for those whom `settings` know; `bot_token` is the hash of the bot's."""
+    def app(self, settings: AgentSettings, bot_token: str | None) -> Starlette:
+        """The endpoints and their document, for those whom `settings` know; `bot_token` is the hash of the bot's, and
+        without one no bot is let in."""
         mainframes = {entry.name: entry.token_sha256 for entry in settings.mainframes}
         revoked = [entry.name for entry in settings.mainframes if entry.revoked]
         return build_app([*self.endpoints, openapi_endpoint(self.endpoints)], Doorman(bot_token, mainframes, revoked))

@@ -18,10 +18,12 @@ class Doorman:
     for, which whoever asks has computed; it leads neither to another hash nor back to a token.
     """
 
-    def __init__(self, bot: str, mainframes: Mapping[str, str], revoked: Collection[str] = ()) -> None:
-        """`bot` and `mainframes` (by name) are hashes of tokens, hexadecimal; `revoked` are names of mainframes."""
+    def __init__(self, bot: str | None, mainframes: Mapping[str, str], revoked: Collection[str] = ()) -> None:
+        """`bot` and `mainframes` (by name) are hashes of tokens, hexadecimal; `revoked` are names of mainframes.
+        Where `bot` is None, nobody is taken for the bot."""
         self._known = {token: Caller("mainframe", name) for name, token in mainframes.items()}
-        self._known[bot] = Caller("bot")
+        if bot is not None:
+            self._known[bot] = Caller("bot")
         self._revoked = frozenset(revoked)
 
     def admit(self, authorization: str | None, kinds: frozenset[str]) -> Caller:

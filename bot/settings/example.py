@@ -1,4 +1,4 @@
-"""`config.example.toml`, made from the settings themselves, so that it can be neither incomplete nor outdated."""
+"""`config.example.toml` and `agent.example.toml`, made from the settings, so that they are complete and current."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
+from agent.settings import AgentSettings
 from bot.settings.model import Settings
 from bot.settings.values import to_seconds, to_text
 
@@ -22,12 +23,47 @@ _HEAD = """\
 # The environment overrides: ASHAT_WORKFLOW__QUORUM=2 for quorum in [workflow]; lists and tables are JSON there.
 # Secrets never stand here: they are in files of mode 0600, or in the environment.
 """
+_AGENT_HEAD = """\
+# The settings of one agent: every key with its default. Lines that begin with "#" and a key are examples of what has
+# none. Secrets never stand here: they are in files of mode 0600 that only the agent's user can read. Durations are
+# seconds; relative paths start at this file's folder.
+"""
+_SAID = frozenset({"slot_user"})
+"""Has no default, and what it is instead is for demonstrations only."""
 _SAMPLE_KEYS = {"people": "alice", "components": "main", "groups": "release-managers"}
 
 
 def example() -> str:
     """The whole file. `make config.example.toml` writes it: `python -m bot.settings > config.example.toml`."""
     return "\n".join([_HEAD, *(block for name in Settings.model_fields for block in _section(name))])
+
+
+def agent_example() -> str:
+    """The whole file: `python -m bot.settings agent > agent.example.toml`. It is Public's as it stands."""
+    fields = AgentSettings.model_fields.items()
+    own = "".join(_agent_key(key, field) for key, field in fields if not models(field))
+    return "\n".join([_AGENT_HEAD, own, *(_agent_table(key, field) for key, field in fields if models(field))])
+
+
+def _agent_key(key: str, field: FieldInfo) -> str:
+    said = field.examples[0] if field.examples and (field.is_required() or key in _SAID) else field.default
+    return f"# {comment(AgentSettings, key)}\n{_line(key, field, said)}\n"
+
+
+def _agent_table(key: str, field: FieldInfo) -> str:
+    match field.default:
+        case BaseModel() as default:
+            return f"# {doc(type(default))}\n{_table(key, default)}"
+        case None:
+            return _commented(f"[{key}]", _item_model(field))
+        case _:
+            return _commented(f"[[{key}]]", _item_model(field))
+
+
+def models(field: FieldInfo) -> list[type[BaseModel]]:
+    """The models of the tables that a key is for; none for a plain value."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
 
 
 def _section(name: str) -> Iterator[str]:
@@ -38,26 +74,26 @@ def _section(name: str) -> Iterator[str]:
     elif get_origin(field.annotation) is dict:
         yield _commented(f"[{name}.{_SAMPLE_KEYS[name]}]", _item_model(field))
     elif all(isinstance(value, BaseModel) for _, value in default):
-        yield f"# {_doc(type(default))}\n"
+        yield f"# {doc(type(default))}\n"
         for key, value in default:
-            yield f"# {_comment(type(default), key)}\n{_table(f'{name}.{key}', value)}"
+            yield f"# {comment(type(default), key)}\n{_table(f'{name}.{key}', value)}"
     else:
-        yield f"# {_doc(type(default))}\n{_table(name, default)}"
+        yield f"# {doc(type(default))}\n{_table(name, default)}"
 
 
 def _table(name: str, default: BaseModel) -> str:
     lines = [f"[{name}]"]
     for key, field in type(default).model_fields.items():
-        lines += [f"# {_comment(type(default), key)}", _line(key, field, getattr(default, key))]
+        lines += [f"# {comment(type(default), key)}", _line(key, field, getattr(default, key))]
     return "\n".join(lines) + "\n"
 
 
 def _commented(header: str, model: type[BaseModel]) -> str:
     """A table of which there may be many, or none: all of it is commented out."""
-    lines = [f"# {_doc(model)}", f"# {header}"]
+    lines = [f"# {doc(model)}", f"# {header}"]
     for key, field in model.model_fields.items():
         value = field.examples[0] if field.examples else field.default
-        lines += [f"# # {_comment(model, key)}", f"# {key} = {_toml(value, field)}"]
+        lines += [f"# # {comment(model, key)}", f"# {key} = {_toml(value, field)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -88,10 +124,11 @@ def _is_duration(field: FieldInfo) -> bool:
 
 
 def _item_model(field: FieldInfo) -> type[BaseModel]:
-    return next(each for each in get_args(field.annotation) if isinstance(each, type) and issubclass(each, BaseModel))
+    return models(field)[0]
 
 
-def _comment(model: type[BaseModel], key: str) -> str:
+def comment(model: type[BaseModel], key: str) -> str:
+    """What stands below the key in the source, in one line; empty where nothing does."""
     found = (_comments(each).get(key) for each in model.__mro__ if issubclass(each, BaseModel))
     return " ".join(next((text for text in found if text), "").split())
 
@@ -108,5 +145,6 @@ def _comments(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _doc(model: type[BaseModel]) -> str:
+def doc(model: type[BaseModel]) -> str:
+    """The model's docstring, in one line."""
     return " ".join(cleandoc(model.__doc__ or "").split())

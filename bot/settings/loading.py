@@ -6,33 +6,21 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pydantic_settings
 from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 
 from bot.settings.model import Settings
 from bot.settings.rules import broken
 from bot.settings.values import names_a_secret
+from core.release.complaints import KeyPath, key_path, nearest, phrase
 from core.release.toml_lines import line_of
 
 _PREFIX = "ASHAT_"
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_KIND_OF_VALUE = {
-    "model_type": "should be a table",
-    "dict_type": "should be a table",
-    "tuple_type": 'should be a list, like ["a", "b"]',
-    "string_type": "should be text in quotes",
-    "path_type": "should be a path in quotes",
-    "bool_type": "should be true or false",
-    "bool_parsing": "should be true or false",
-}
-
-KeyPath = tuple[str | int, ...]
 
 
 class SettingsError(ValueError):
@@ -69,7 +57,7 @@ def parse(text: str, path: Path = Path("config.toml")) -> Settings:
         settings = Settings(**data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise SettingsError(*(source.sentence(_path(each), _phrase(each)) for each in details)) from error
+        raise SettingsError(*(source.sentence(key_path(each), phrase(each, Settings)) for each in details)) from error
     except pydantic_settings.SettingsError as error:
         raise SettingsError(f"The environment is wrong: {error}: lists and tables are JSON there.") from error
     source.refuse([source.sentence(*each) for each in broken(settings)])
@@ -119,7 +107,7 @@ def _unknown_variables() -> Iterator[str]:
     for name in sorted(os.environ):
         section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
         if name.upper().startswith(_PREFIX) and nested and section not in sections:
-            yield f"The environment's {name} names no section of the settings{_nearest(section, sections)}."
+            yield f"The environment's {name} names no section of the settings{nearest(section, sections)}."
 
 
 def _secrets_in(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
@@ -141,63 +129,6 @@ def _secrets_in(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, st
             yield path, f"holds a password and cannot stand here: put it into the environment, as {variable}"
         case str() if _PRIVATE_KEY.search(value):
             yield path, "is a private key and cannot stand here: put it into a file of mode 0600 and name that"
-
-
-def _path(error: ErrorDetails) -> KeyPath:
-    return tuple(part for part in error["loc"] if part != "[key]")
-
-
-def _phrase(error: ErrorDetails) -> str:
-    """What is wrong, to follow the key's name. Values are shown where they are short and cannot be secret."""
-    match error["type"]:
-        case "extra_forbidden":
-            return f"is no setting{_nearest(str(error['loc'][-1]), _known_beside(_path(error)))}"
-        case "missing":
-            return "is missing"
-        case "string_pattern_mismatch":
-            return f"should be a name of letters, digits, dots, dashes and underscores{_seen(error)}"
-        case kind if kind in _KIND_OF_VALUE:
-            return _KIND_OF_VALUE[kind] + _seen(error)
-        case "value_error":
-            return error["msg"].removeprefix("Value error, ") + _seen(error)
-        case "literal_error":
-            return error["msg"].replace("Input should", "should") + _seen(error)
-        case _:
-            return error["msg"].split(", ")[0].replace("Input should", "should") + _seen(error)
-
-
-def _seen(error: ErrorDetails) -> str:
-    value = error["input"]
-    if not isinstance(value, str | int | float) or len(str(value)) > 60 or _may_be_secret(error["loc"], str(value)):
-        return ""
-    return f", not {str(value).lower() if isinstance(value, bool) else repr(value)}"
-
-
-def _may_be_secret(path: KeyPath, value: str) -> bool:
-    """A token in the wrong key, or a URL with a password: not even in an error is it shown."""
-    return "://" in value or any(word in str(part) for part in path for word in ("token", "key", "url"))
-
-
-def _nearest(name: str, known: set[str]) -> str:
-    close = get_close_matches(name, sorted(known), n=1)
-    if close:
-        return f"; did you mean {close[0]}"
-    return f"; there are {', '.join(sorted(known))}" if known else ""
-
-
-def _known_beside(path: KeyPath) -> set[str]:
-    """The keys that the settings have where the last part of `path` stands."""
-    model: Any = Settings
-    for part in path[:-1]:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            model = model.model_fields[str(part)].annotation
-        else:
-            model = next((each for each in get_args(model) if _is_model(each)), None)
-    return set(model.model_fields) if _is_model(model) else set()
-
-
-def _is_model(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseModel)
 
 
 def _settled(settings: Settings, folder: Path) -> Settings:

@@ -250,7 +250,7 @@ class PersonSettings(Section):
     name: Text = Field(examples=["Alice Ng"])
     """What others read."""
     shell: Uid | None = Field(default=None, examples=[0])
-    """The user of this machine, by name or number."""
+    """The user who runs the bot, by name or number: the shell hears nobody else, so others vote by Slack or Discord."""
     slack: AccountId | None = Field(default=None, examples=["U024BE7LH"])
     """The Slack member id."""
     discord: AccountId | None = Field(default=None, examples=["80351110224678912"])

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from core.policy.calendar import cron_problem
+from core.release.complaints import like
 from core.release.manifest import ID_PATTERN
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -109,7 +110,7 @@ def _gateway_may_be_at(url: str) -> str:
 
 def _usable_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as the agent prints it")
+        raise ValueError("should be an Ed25519 public key of 64 hexadecimal digits, as `ashat agent --show-key` shows")
     return text.lower()
 
 
@@ -131,17 +132,6 @@ def _days(text: str) -> str:
     return text
 
 
-def _like(pattern: str, phrase: str) -> AfterValidator:
-    """A text that matches `pattern` as a whole; else `phrase` says what it should be."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(phrase)
-        return text
-
-    return AfterValidator(check)
-
-
 def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
     if not values:
         raise ValueError("should name at least one")
@@ -157,30 +147,30 @@ Uid = Annotated[int, BeforeValidator(to_uid), Field(ge=0)]
 Origin = Annotated[str, AfterValidator(_token_may_go_to)]
 ApiUrl = Annotated[str, AfterValidator(_api_may_be_at)]
 PublicKeyText = Annotated[str, AfterValidator(_usable_key)]
-AccountId = Annotated[str, _like(r"[A-Za-z0-9]{1,64}", "should be the platform's own id, letters and digits")]
+AccountId = Annotated[str, like(r"[A-Za-z0-9]{1,64}", "should be the platform's own id, letters and digits")]
 Cron = Annotated[str, AfterValidator(_cron)]
 Days = Annotated[str, AfterValidator(_days)]
-Grantee = Annotated[str, _like(rf"@?{ID_PATTERN}", 'should be a person\'s key under [people], or a group: "@security"')]
-SlackTeam = Annotated[str, _like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
-SlackApp = Annotated[str, _like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
-SlackChannelId = Annotated[str, _like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]
-DiscordId = Annotated[str, _like(r"\d{5,20}", "should be Discord's own id, of digits, in quotes")]
-DiscordApp = Annotated[str, _like(r"(\d{5,20})?", 'should be the application\'s id, like "80351110224678912"')]
+Grantee = Annotated[str, like(rf"@?{ID_PATTERN}", 'should be a person\'s key under [people], or a group: "@security"')]
+SlackTeam = Annotated[str, like(r"(T[A-Z0-9]{2,})?", 'should be the workspace\'s id, like "T024BE7LD"')]
+SlackApp = Annotated[str, like(r"(A[A-Z0-9]{2,})?", 'should be the app\'s id, like "A024BE7LG"')]
+SlackChannelId = Annotated[str, like(r"[CG][A-Z0-9]{2,}", 'should be a channel\'s id, like "C024BE7LR", not its name')]
+DiscordId = Annotated[str, like(r"\d{5,20}", "should be Discord's own id, of digits, in quotes")]
+DiscordApp = Annotated[str, like(r"(\d{5,20})?", 'should be the application\'s id, like "80351110224678912"')]
 GatewayUrl = Annotated[str, AfterValidator(_gateway_may_be_at)]
 DiscordKey = Annotated[
-    str, _like(r"([0-9a-fA-F]{64})?", "should be the application's public key of 64 hexadecimal digits")
+    str, like(r"([0-9a-fA-F]{64})?", "should be the application's public key of 64 hexadecimal digits")
 ]
-SlackGroupId = Annotated[str, _like(r"S[A-Z0-9]{2,}", 'should be a user group\'s id, like "S0615G0KT", not its name')]
-DiscordRole = Annotated[str, _like(r"\d{1,20}/\d{1,20}", "should be guild id/role id, both numbers")]
-ChannelAddress = Annotated[str, _like(r"[a-z]+:[^\s:]{1,80}", 'should be like "slack:C024BE7LR": platform and channel')]
+SlackGroupId = Annotated[str, like(r"S[A-Z0-9]{2,}", 'should be a user group\'s id, like "S0615G0KT", not its name')]
+DiscordRole = Annotated[str, like(r"\d{1,20}/\d{1,20}", "should be guild id/role id, both numbers")]
+ChannelAddress = Annotated[str, like(r"[a-z]+:[^\s:]{1,80}", 'should be like "slack:C024BE7LR": platform and channel')]
 Listen = Annotated[
-    str, _like(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}", 'should be host and port, like "127.0.0.1:8080"')
+    str, like(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}", 'should be host and port, like "127.0.0.1:8080"')
 ]
-VariableName = Annotated[str, _like(r"ASHAT_[A-Z0-9_]+", "should be a variable's name that begins with ASHAT_")]
-Version = Annotated[str, _like(r"\d+(\.\d+){0,3}", 'should be a version like "9.4.0"')]
+VariableName = Annotated[str, like(r"ASHAT_[A-Z0-9_]+", "should be a variable's name that begins with ASHAT_")]
+Version = Annotated[str, like(r"\d+(\.\d+){0,3}", 'should be a version like "9.4.0"')]
 HostPattern = Annotated[
     str,
-    _like(
+    like(
         r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*",
         'should be a host without scheme and port, or "*.example.com"',
     ),

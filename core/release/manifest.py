@@ -39,14 +39,20 @@ class Run(_Part):
     """How the release runs in its slot: argument lists, started in the slot's folder with PORT in the environment."""
 
     start: Command
+    """The command that serves on HOST and PORT, in the foreground."""
     stop: Command | None = None
+    """The command that ends it; without one its process gets SIGTERM."""
     migrate: Command | None = None
+    """The command that is run once before the start, to bring the database up to date; it must exit with 0."""
     start_timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
     """Seconds from start until the health path must answer 200."""
 
 
 class Health(_Part):
+    """What tells that the release is up: asked after each start until it does, and by the Health Check."""
+
     path: UrlPath = "/healthz"
+    """The path that must answer 200."""
 
     _path = field_validator("path")(_stays_on_the_host)
 
@@ -55,7 +61,9 @@ class Modules(_Part):
     """The endpoint answers `{"modules": [{"name": str, "loaded": bool, "error": str?}, …]}`."""
 
     path: UrlPath
+    """The path of that endpoint."""
     names: Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
+    """The modules that must be loaded."""
 
     _path = field_validator("path")(_stays_on_the_host)
 
@@ -66,9 +74,13 @@ class Endpoint(_Part):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     path: UrlPath
+    """The path that is asked for."""
     method: Literal["GET", "HEAD"] = "GET"
+    """Either GET or HEAD."""
     status: Annotated[int, Field(ge=100, le=599)] = 200
+    """The status that it must answer with."""
     body_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    """The JSON Schema of its body; without one any body will do."""
 
     _path = field_validator("path")(_stays_on_the_host)
 
@@ -77,12 +89,16 @@ class Database(_Part):
     """The app's own probe: 200 with `{"ok": true}` once it has read and written its database."""
 
     path: UrlPath
+    """The path of the probe."""
 
     _path = field_validator("path")(_stays_on_the_host)
 
 
 class Performance(_Part):
+    """What is measured, in turn with production's release on the same host; the Security Scan asks there too."""
+
     path: UrlPath = "/"
+    """The path that is asked for again and again."""
 
     _path = field_validator("path")(_stays_on_the_host)
 
@@ -91,9 +107,11 @@ class Manifest(_Part):
     """A validated `release.toml`."""
 
     component: Name = "main"
+    """The part of the product that the update replaces; components never affect each other."""
     level: Literal["standard", "server-owner"] = "standard"
-    """`server-owner` goes only to mainframes of owners with that tier."""
+    """Either `standard`, or `server-owner`, which goes only to mainframes of owners with that tier."""
     irreversible: bool = False
+    """Whether a rollback would not bring its data back; it then takes two people."""
     contains: Annotated[tuple[Name, ...], Field(max_length=200)] = ()
     """Ids of the updates that this one includes, so that pushing it over them undoes nothing."""
     warm: bool = True

@@ -8,17 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from agent.changes import Changes
 from agent.ownership import bound_socket
 from agent.processes.words import last_words
-from agent.settings import SettingsError, bot_token_hash, load_settings, parse_settings, split_address
+from agent.settings import split_address
 from agent.slots.crashes import Crashes
 from agent.slots.environment import read_env_file
 from tests.agent.running import ROOT
-
-GOOD = 'role = "public"\nname = "p"\ndata = "data"\nallow_same_user = true\n'
 
 
 def test_crashes_are_left_alone_ever_longer_and_up_to_a_minute() -> None:
@@ -62,43 +58,6 @@ def test_last_words_are_printable_short_and_without_secrets(tmp_path: Path) -> N
     assert words.isprintable()
     assert words.endswith("line 4999 | red txt\ufffd | pass=••• 7")
     assert len(words) <= 800
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (GOOD + "nme = 1\n", "line 5: nme: there is no such setting"),
-        (GOOD.replace('"public"', '"boss"'), "line 1: role: Input should be 'public', 'omega' or 'mainframe'"),
-        (GOOD + "[limits]\nkeep = -1\n", "line 6: limits.keep"),
-        (GOOD + '[front.routes]\na = "/"\nb = "/"\n', "front.routes: two components have the same prefix"),
-        (GOOD.replace("allow_same_user = true\n", ""), "slot_user: name the user"),
-        (GOOD + 'tls_key = "k"\n', "tls_certificate and tls_key go together"),
-        (GOOD + "slot_ports = [9, 8]\n", "line 5: slot_ports: the first port is above the last"),
-        (GOOD.replace("public", "mainframe"), "a mainframe needs [omega]"),
-        (GOOD + 'url = "http://user:pw@host/"\n', "line 5: url"),
-        (GOOD + "x = \n", "is not TOML"),
-    ],
-)
-def test_wrong_settings_are_named_with_their_line(text: str, problem: str) -> None:
-    with pytest.raises(SettingsError) as error:
-        parse_settings(text)
-    assert problem in str(error.value)
-
-
-def test_paths_are_relative_to_the_settings_and_the_token_comes_from_file_or_environment(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text(GOOD + '[trust]\nbot_token_file = "token"\n')
-    settings = load_settings(tmp_path / "a.toml")
-    assert settings.data == tmp_path / "data"
-    assert settings.trust.bot_token_file == tmp_path / "token"
-    with pytest.raises(SettingsError, match="cannot read the token file"):
-        bot_token_hash(settings.trust, {})
-    (tmp_path / "token").write_text("sixteen-characters\n")
-    from_file = bot_token_hash(settings.trust, {})
-    assert from_file == bot_token_hash(settings.trust, {"ASHAT_AGENT_TOKEN": "sixteen-characters"})
-    with pytest.raises(SettingsError, match="shorter than 16"):
-        bot_token_hash(settings.trust, {"ASHAT_AGENT_TOKEN": "short"})
-    with pytest.raises(SettingsError, match="cannot read the settings"):
-        load_settings(tmp_path / "none.toml")
 
 
 def test_addresses_and_env_files(tmp_path: Path) -> None:

@@ -12,13 +12,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from agent.ownership import OwnKey
+from agent.settings import parse_settings
 from bot import keys
 from bot.cli import program
+from bot.settings import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND = 60.0
@@ -150,10 +154,44 @@ def test_an_agents_role_must_be_the_files(tmp_path: Path) -> None:
 
 
 def test_an_agents_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "agent.toml").write_text('role = "omega"\nnmae = "o"\n')
-    done = here("agent", "--role", "omega", "--config", str(tmp_path / "agent.toml"))
+    (tmp_path / "agent.toml").write_text('role = "omega"\nname = "o"\nslot_usr = "o"\ndata = "d"\nslot_user = "o"\n')
+    for role in (["--role", "omega"], []):
+        done = here("agent", *role, "--config", str(tmp_path / "agent.toml"))
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert "slot_usr" in done.stderr
+
+
+def test_an_agent_tells_all_that_is_wrong_with_its_settings_at_once(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text("")
+    done = here("agent", "--config", str(tmp_path / "agent.toml"))
     assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+    assert [line.split()[2] for line in done.stderr.splitlines()] == ["role", "name", "data", "slot_user"]
+
+
+def test_an_agent_shows_its_key_as_others_settings_take_it(tmp_path: Path) -> None:
+    (tmp_path / "public.toml").write_text('role = "public"\nname = "p"\ndata = "d"\nallow_same_user = true\n')
+    first, second = (here("agent", "--show-key", "--config", str(tmp_path / "public.toml")) for _ in range(2))
+    assert first.stdout == second.stdout
+    bots = f'[[agents]]\norigin = "http://localhost:9101"\ntoken_file = "t"\n{first.stdout}'
+    assert parse(bots).agents[0].public_key == OwnKey.at(tmp_path / "d" / "agent.key").public_text
+
+
+def test_a_mainframe_shows_what_omegas_registry_takes(tmp_path: Path) -> None:
+    omega = '[omega]\nurl = "https://o"\ntoken_file = "omega-token"\n'
+    top = 'name = "m"\ndata = "d"\nallow_same_user = true\n'
+    (tmp_path / "agent.toml").write_text(f'role = "mainframe"\n{top}{omega}')
+    without = here("agent", "--show-key", "--config", str(tmp_path / "agent.toml"))
+    assert (without.returncode, without.stdout) == (2, "")
+    assert "cannot read the token file" in without.stderr
+    other = here("agent", "--show-key", "--role", "omega", "--config", str(tmp_path / "agent.toml"))
+    assert (other.returncode, other.stdout) == (2, "")
+    assert not (tmp_path / "d").exists(), "what is refused makes no key"
+    (tmp_path / "omega-token").write_text("a-token-of-its-own\n")
+    shown = here("agent", "--show-key", "--config", str(tmp_path / "agent.toml")).stdout
+    registry = parse_settings(f'role = "omega"\n{top}[[mainframes]]\nname = "m"\nowner = "O"\n{shown}')
+    assert registry.mainframes[0].public_key == OwnKey.at(tmp_path / "d" / "agent.key").public_text
+    assert registry.mainframes[0].token_sha256 == sha256(b"a-token-of-its-own").hexdigest()
 
 
 # -- with one ----------------------------------------------------------------------------------------------------------

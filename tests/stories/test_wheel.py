@@ -49,6 +49,18 @@ def test_explains_itself(installed: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_writes_the_examples_from_which_settings_are_made(installed: Path, tmp_path: Path) -> None:
+    """docs/operations.md begins with them: no file of the repository is beside an installed program."""
+    for words, name in (((), "config.example.toml"), (("agent",), "agent.example.toml")):
+        assert run(installed / "python", "-m", "bot.settings", *words, cwd=tmp_path) == (ROOT / name).read_text("utf-8")
+
+
+def test_shows_the_key_of_an_agent(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text((ROOT / "agent.example.toml").read_text().replace("/var/lib/ashat-agent", "d"))
+    shown = run(installed / "ashat", "agent", "--show-key", "--config", "agent.toml", cwd=tmp_path)
+    assert shown.startswith('public_key = "')
+
+
 def test_builds_the_demo_updates(installed: Path, tmp_path: Path) -> None:
     """The product's pages and modules are packed as well."""
     run(installed / "python", "-c", "import pathlib, demo.updates as u; u.build(pathlib.Path())", cwd=tmp_path)
