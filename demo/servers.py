@@ -144,7 +144,7 @@ def _alone(data: Path) -> Iterator[None]:
     handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         if not _locked(handle):
-            raise ServersError(f"A demo runs in {data} already: end it with Ctrl-C, or name another folder: --data DIR.")
+            raise ServersError(f"A demo runs in {data} already: end it, or name another folder: --data DIR.")
         yield
     finally:
         os.close(handle)
