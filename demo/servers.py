@@ -181,6 +181,8 @@ def settle(data: Path, mark: Mark) -> tuple[Place, ...]:
 
 def _made(data: Path) -> None:
     """The folder, where it is missing. Raises ServersError where what is in it is not a demo's."""
+    if data.is_file():
+        raise ServersError(f"{data} is a file; name a folder: --data DIR.")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(path.name != LOCK for path in data.iterdir()) and not (data / MARK).exists():
         raise ServersError(f"{data} holds something that is not a demo's; name another folder, or an empty one.")
