@@ -89,7 +89,7 @@ async def _checked(settings: Settings, file: Path, staged: Path, clock: Clock, *
 
 def _is_stored(settings: Settings, digest: str) -> bool:
     try:
-        wiring.artifacts_of(settings).path(digest)
+        wiring.artifacts_of(settings, only_look=True).path(digest)
     except ArtifactProblem:
         return False
     return True

@@ -232,8 +232,10 @@ def _registered(path: Path) -> tuple[KnownKey, ...]:
         return _REGISTER.validate_json(register.read_bytes())
     except FileNotFoundError:
         return ()
-    except (OSError, ValidationError) as error:
-        raise KeyFileError(f"The register of keys, {register}, cannot be read; restore it from a backup.") from error
+    except OSError as error:
+        raise KeyFileError(f"The register of keys, {register}, cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise KeyFileError(f"The register of keys, {register}, is damaged; restore it from a backup.") from error
 
 
 def _register(path: Path, rows: Sequence[KnownKey]) -> None:

@@ -276,6 +276,8 @@ class Argument:
     kind: Kind
     summary: str
     label: str
+    typed: str = ""
+    """What else whoever types it in a line has to know; a form has a field for it."""
     required: bool = False
     repeatable: bool = False
     flag: str | None = None
@@ -341,8 +343,8 @@ def _id() -> Argument:
     return Argument("id", "id", "the update's id; id#2 for its second attempt", "id", required=True)
 
 
-def _text(name: str, summary: str, *, required: bool = False, limit: int = 500) -> Argument:
-    return Argument(name, "text", summary, name, required=required, limit=limit)
+def _text(name: str, summary: str, typed: str = "", *, required: bool = False, limit: int = 500) -> Argument:
+    return Argument(name, "text", summary, name, typed, required=required, limit=limit)
 
 
 def _component() -> Argument:
@@ -397,8 +399,8 @@ SPECS: tuple[Spec, ...] = (
         ),
         (
             Argument("id", "update", "the update's file name on ALPHA, without its ending", "id", required=True),
-            _text("description", "what changes; in quotes where more information follows", required=True),
-            _text("info", "more information, after a quoted description", limit=2000),
+            _text("description", "what changes", "in quotes where more information follows", required=True),
+            _text("info", "more information", "after a quoted description", limit=2000),
             Argument("tasks", "text", "a linked task", "T", repeatable=True, flag="--task", limit=200),
         ),
         role="deployer",

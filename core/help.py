@@ -51,6 +51,16 @@ def plain_lines(page: Page) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def row_of(line: str) -> HelpLine | None:
+    """What `plain_lines` made this line of, for who can draw code; None for a title, and for any other line."""
+    if not line.startswith("  ") or line[2:3] in ("", " "):
+        return None
+    code, _, text = line[2:].partition("  ")
+    if text or code.startswith("deploy "):
+        return HelpLine(text.strip(), code)
+    return HelpLine(code)
+
+
 def commands_markdown() -> str:
     """The reference of all commands, for the docs."""
     parts = []
@@ -110,7 +120,7 @@ def _argument(argument: Argument) -> HelpLine:
         notes.append("may be repeated")
     suffix = f" ({', '.join(notes)})" if notes else ""
     code = f"{argument.flag} {argument.label}" if argument.flag else argument.usage
-    return HelpLine(f"{argument.summary}{suffix}", code)
+    return HelpLine("; ".join(text for text in (argument.summary, argument.typed) if text) + suffix, code)
 
 
 def _unknown(topic: str, *, shell: bool) -> HelpSection:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from bot import logs, wiring
 from bot.console import Completer, chat
@@ -63,7 +64,7 @@ async def _wait(servers: Servers) -> int:
 
 
 def _how_to_start(servers: Servers) -> Sequence[str]:
-    ashat, config, urls = _ashat(), servers.config, servers.urls
+    ashat, config, urls = _ashat(), quote(str(servers.config)), servers.urls
     return (
         "Start a bot for them in another terminal, and tell it what is where:",
         f"  {ashat} run --config {config}",
@@ -76,7 +77,7 @@ def _how_to_start(servers: Servers) -> Sequence[str]:
 
 def _ashat() -> str:
     """The command as somebody types it in a terminal of their own, which need not know this environment."""
-    return "ashat" if shutil.which("ashat") else str(Path(sys.executable).with_name("ashat"))
+    return "ashat" if shutil.which("ashat") else quote(str(Path(sys.executable).with_name("ashat")))
 
 
 # -- with a bot --------------------------------------------------------------------------------------------------------
@@ -93,7 +94,8 @@ async def _play(servers: Servers) -> int:
             if stopped.is_set():
                 return 0
             await playing
-            now.chat.tell("", *_addresses(servers), "", *_what_next(now))
+            now.chat.tell("", *_addresses(servers), "")
+            _suggest(now)
             if not sys.stdin.isatty():
                 await stopped.wait()
                 return 0
@@ -108,7 +110,8 @@ async def _play(servers: Servers) -> int:
 def _show(now: Session) -> None:
     """The same chat in the browser: its link, and where there is a screen, the page itself."""
     assert now.page is not None
-    now.chat.tell("The same chat in your browser, where everything can be clicked:", f"  {now.page.link}", "")
+    now.chat.tell("The same chat in your browser, where everything can be clicked:")
+    now.chat.offer(now.page.link, "")
     if sys.stdin.isatty():
         open_page(now.page.link, now.servers.data)
 
@@ -151,19 +154,25 @@ def _addresses(servers: Servers) -> Sequence[str]:
     return ("Where the product can be seen:", *rows)
 
 
-def _what_next(now: Session) -> Sequence[str]:
-    return (
-        *((f"In the browser: {now.page.link}",) if now.page else ()),
-        "Now you. `@name` at the start of a line says who speaks; Tab completes. Try:",
-        "  deploy push patch-v1.2.3 'Security fixes and performance improvements' 'Fixes CVE-2024-001'",
-        "  deploy verify patch-v1.2.3",
-        "  @bo deploy approve patch-v1.2.3",
-        "  @bo deploy rollback patch-v1.2.3 'Only a drill'",
-        "  @alice deploy push feature-2024-q1 'New dashboard and analytics features'    (its verification fails)",
-        "  deploy servers · deploy mainframes · deploy history · deploy help",
-        f"From another terminal, as Eve: {_ashat()} deploy --config {now.servers.config} status",
-        "Ctrl-C ends every process of the demo.",
+def _suggest(now: Session) -> None:
+    """What to do next; each command can be copied as it stands."""
+    if now.page:
+        now.chat.tell("In the browser:")
+        now.chat.offer(now.page.link)
+    now.chat.tell("Now you. `@name` at the start of a line says who speaks; Tab completes. Try:")
+    now.chat.offer(
+        "deploy push patch-v1.2.3 'Security fixes and performance improvements' 'Fixes CVE-2024-001'",
+        "deploy verify patch-v1.2.3",
+        "@bo deploy approve patch-v1.2.3",
+        "@bo deploy rollback patch-v1.2.3 'Only a drill'",
+        "deploy mainframes",
+        "deploy help",
     )
+    now.chat.tell("One whose verification fails:")
+    now.chat.offer("@alice deploy push feature-2024-q1 'New dashboard and analytics features'")
+    now.chat.tell("From another terminal, as Eve:")
+    now.chat.offer(f"{_ashat()} deploy --config {quote(str(now.servers.config))} status")
+    now.chat.tell("Ctrl-C ends every process of the demo.")
 
 
 class _Interrupts:

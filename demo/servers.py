@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ from demo.updates import build
 
 MARK = "demo.json"
 """The file by which a folder is known as a demo's; it holds the ports."""
+LOCK = "demo.lock"
+"""The file in it that a running demo holds locked; the system lets go of it when that process ends, however it ends."""
 READY_SECONDS = 60.0
 """How long all agents together may take to answer."""
 STOP_SECONDS = 30.0
@@ -62,6 +66,8 @@ class Servers:
     data: Path
     running: Mapping[str, Server]
     """By name: public, omega, m1 … m6."""
+    held: ExitStack
+    """The folder, which is this demo's alone until `stop`."""
 
     @property
     def alpha(self) -> Path:
@@ -103,7 +109,8 @@ class Servers:
 
     def stop(self) -> None:
         """End every agent, and with it its slots and its front door; nothing where they have ended."""
-        _end(list(self.processes.values()))
+        with self.held:
+            _end(list(self.processes.values()))
 
 
 def start(data: Path, keep: bool = False) -> Servers:
@@ -113,10 +120,42 @@ def start(data: Path, keep: bool = False) -> Servers:
     Raises ServersError, and PortTakenError where a kept port is taken; nothing is left running then.
     """
     data = data.resolve()
-    with prepared(data, keep) as mark:
-        places = settle(data, mark)
-        build(data / "alpha")
-        return Servers(data, _started(places))
+    with ExitStack() as held, ExitStack() as ports:
+        with _usable(data):
+            held.enter_context(_alone(data))
+            places = settle(data, ports.enter_context(prepared(data, keep)))
+            build(data / "alpha")
+        return Servers(data, _started(places), held.pop_all())
+
+
+@contextmanager
+def _usable(data: Path) -> Iterator[None]:
+    """What the system refuses becomes a ServersError."""
+    try:
+        yield
+    except OSError as error:
+        raise ServersError(f"{data} cannot be used: {error.strerror}; name another folder: --data DIR.") from error
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """The folder for this process until the block ends. Raises ServersError where another demo runs in it."""
+    _made(data)
+    handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if not _locked(handle):
+            raise ServersError(f"A demo runs in {data} already: end it, or name another folder: --data DIR.")
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager
@@ -140,13 +179,23 @@ def settle(data: Path, mark: Mark) -> tuple[Place, ...]:
     return places
 
 
-def _empty(data: Path) -> None:
-    """Remove an earlier demo. Raises ServersError where what is there is not one."""
-    if data.exists() and any(data.iterdir()):
-        if not (data / MARK).exists():
-            raise ServersError(f"{data} holds something that is not a demo's; name another folder, or an empty one.")
-        shutil.rmtree(data)
+def _made(data: Path) -> None:
+    """The folder, where it is missing. Raises ServersError where what is in it is not a demo's."""
+    if data.is_file():
+        raise ServersError(f"{data} is a file; name a folder: --data DIR.")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(path.name != LOCK for path in data.iterdir()) and not (data / MARK).exists():
+        raise ServersError(f"{data} holds something that is not a demo's; name another folder, or an empty one.")
+
+
+def _empty(data: Path) -> None:
+    """Remove what an earlier demo left, but for the lock, which is held, and the mark. Raises ServersError."""
+    _made(data)
+    for path in data.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in (LOCK, MARK):
+            path.unlink()
 
 
 def _wanted(part: Part) -> tuple[tuple[str, int], tuple[str, int]]:

@@ -21,15 +21,22 @@ _COMING = ".coming-"
 
 
 class ContentStore:
-    """One file per SHA-256 digest, mode 0600, in a folder of mode 0700 that belongs to one process."""
+    """One file per SHA-256 digest, mode 0600, in a folder of mode 0700 that belongs to one process.
+
+    Make it with `open` to add to it; without, it changes nothing, and what is there can be read.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Creates the folder, and removes what a killed process left half written."""
         self._folder = folder
+
+    @classmethod
+    def open(cls, folder: Path) -> ContentStore:
+        """Creates the folder, and removes what a killed process left half written. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         for left in folder.glob(f"{_COMING}*"):
             left.unlink()
+        return cls(folder)
 
     async def add(self, blocks: AsyncIterator[bytes], limit: int) -> tuple[str, int]:
         """See the port. It is durable once this returns; the same bytes again are stored once."""

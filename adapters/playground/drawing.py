@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from adapters.playground.personas import Persona
 from adapters.playground.room import Message
 from core.cards import Bar, Button, Card
+from core.help import row_of
 from core.moments import Moment
 from core.plain import BAR_CELLS, bar, parts_of, safe
 from core.views.picture import Picture, Place, Running
@@ -50,11 +51,23 @@ def message_json(message: Message, allows: Allows) -> Json:
 def card_json(card: Card, allows: Allows) -> Json:
     return {
         "title": safe(card.title),
-        "lines": [_line(line, allows if index >= _TYPED else _nowhere) for index, line in enumerate(card.lines)],
+        "lines": _lines(card.lines, allows),
         "buttons": [_button(button) for button in card.buttons],
         "tone": card.tone,
         "summary": safe(card.summary or card.title),
     }
+
+
+def _lines(lines: Sequence[str | Bar], allows: Allows) -> list[Json]:
+    """Of help the titles and rows are marked: they are drawn as such."""
+    rows = [row_of(line) if isinstance(line, str) else None for line in lines]
+    drawn = [_line(line, allows if index >= _TYPED else _nowhere) for index, line in enumerate(lines)]
+    for line, row, below in zip(drawn, rows, [*rows, None][1:], strict=True):
+        if row is not None:
+            line["row"] = {"code": safe(row.code or ""), "text": safe(row.text)}
+        elif below is not None:
+            line["title"] = True
+    return drawn
 
 
 def _line(line: str | Bar, allows: Allows) -> Json:

@@ -23,7 +23,7 @@ def claimed(path: Path) -> Iterator[None]:
     if len(os.fsencode(path)) > _LONGEST:
         raise SocketRefused(f"The socket's path {path} is too long: at most {_LONGEST} bytes; set [ashat] socket.")
     _private_folder(path.parent)
-    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = _opened(path.with_name(f"{path.name}.lock"))
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -31,6 +31,15 @@ def claimed(path: Path) -> Iterator[None]:
         raise SocketRefused(f"Another bot is running here: it holds {path}; stop it first.") from error
     finally:
         os.close(handle)
+
+
+def _opened(lock: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise SocketRefused(
+            f"{lock} cannot be written: {error.strerror}; the bot's user must be able to write to its folder."
+        ) from error
 
 
 def _private_folder(folder: Path) -> None:

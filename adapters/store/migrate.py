@@ -31,6 +31,17 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
+def require_current(connection: Connection) -> None:
+    """Raises StoreUnusable where the schema is not the one of this version, which only a start of the bot mends."""
+    current, known = revision(connection), revisions()
+    if current is not None and current not in known:
+        raise _newer(current, known[-1])
+    if current != known[-1]:
+        raise StoreUnusable(
+            f"the database has schema {current or 'none'}, this version knows {known[-1]}; `ashat run` brings it there"
+        )
+
+
 def migrate(connection: Connection, guard: Callable[[Connection], None]) -> None:
     """Upgrade within the transaction of `connection`, which `guard` makes the only one that does.
 
@@ -41,13 +52,17 @@ def migrate(connection: Connection, guard: Callable[[Connection], None]) -> None
     if current == known[-1]:
         return
     if current is not None and current not in known:
-        raise StoreUnusable(
-            f"the database was written by a newer version of Ashat (schema {current}, this version knows "
-            f"{known[-1]}); start that version, or restore a backup from before the upgrade"
-        )
+        raise _newer(current, known[-1])
     from alembic import command
 
     command.upgrade(configuration(connection), "head")
+
+
+def _newer(current: str, known: str) -> StoreUnusable:
+    return StoreUnusable(
+        f"the database was written by a newer version of Ashat (schema {current}, this version knows {known}); "
+        "start that version, or restore a backup from before the upgrade"
+    )
 
 
 def revision(connection: Connection) -> str | None:

@@ -37,18 +37,22 @@ LOST_RACES = frozenset({"23505", "40001", "40P01", "55P03"})
 
 def database(url: URL) -> Database:
     """A few threads that write and a few that read. Raises StoreUnusable where the driver is not installed."""
-    url = url.set(drivername="postgresql+psycopg")
+    reader = looking_engine(url, READERS)
+    writer = _engine(url, WRITERS, isolation_level="READ COMMITTED")
+    event.listen(writer, "connect", _durable)
+    for_postgresql()
+    return Database(named(url), writer, WRITERS, reader, READERS, _guard)
+
+
+def looking_engine(url: URL, connections: int = 1) -> Engine:
+    """Connections that cannot write. Raises StoreUnusable where the driver is not installed."""
+    options = {"postgresql_readonly": True}
     try:
-        writer = _engine(url, WRITERS, isolation_level="READ COMMITTED")
-        options = {"postgresql_readonly": True}
-        reader = _engine(url, READERS, isolation_level="REPEATABLE READ", execution_options=options)
+        return _engine(url, connections, isolation_level="REPEATABLE READ", execution_options=options)
     except ImportError as error:
         raise StoreUnusable(
             "PostgreSQL needs a driver that is not installed; install Ashat with it: pip install 'ashat[postgres]'"
         ) from error
-    event.listen(writer, "connect", _durable)
-    for_postgresql()
-    return Database(named(url), writer, WRITERS, reader, READERS, _guard)
 
 
 def lost_race(error: DBAPIError) -> bool:
@@ -70,7 +74,7 @@ def _guard(connection: Connection) -> None:
 def _engine(url: URL, connections: int, **how: Any) -> Engine:
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     return create_engine(
-        url,
+        url.set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,  # a database that was restarted costs nobody a command

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from adapters.store import duties, journal, post, postgres, reads, sqlite, work
 from adapters.store.commit import in_turn, save, send
-from adapters.store.database import Database, StoreUnusable, parsed
+from adapters.store.database import Database, parsed
 from adapters.store.known import Known
 from adapters.store.lately import Lately
 from adapters.store.migrate import migrate
@@ -254,6 +254,4 @@ def _unusable(error: DatabaseError, database: Database) -> Exception:
     """The sentence for what a first transaction meets; the error itself where it is not about the database."""
     if database.writer.dialect.name == "postgresql":
         return postgres.unusable(error, database.name)
-    if "not a database" in str(error.orig):
-        return StoreUnusable(f"{database.name} is no SQLite database; choose another database_url")
-    return error
+    return sqlite.unusable(error, database.name) or error

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
 from adapters.store.database import Database, StoreUnusable
 from adapters.store.statement import directly, driver_of
@@ -19,6 +20,14 @@ BUSY_SECONDS = 30
 READERS = 2
 TOGETHER = 64
 """Commits that share an fsync at most, so that the first of them waits for few others."""
+_OF_FILES = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+}
+"""Primary result codes (https://sqlite.org/rescode.html) that are the file system's, not the program's."""
 
 
 def database(url: URL) -> Database:
@@ -67,6 +76,16 @@ def prepare_file(path: Path) -> None:
         ) from error
 
 
+def unusable(error: DBAPIError, name: str) -> StoreUnusable | None:
+    """The sentence for what the file or its folder does not allow; None where it is about something else."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return StoreUnusable(f"{name} is no SQLite database; choose another database_url")
+    if code in _OF_FILES:
+        return StoreUnusable(f"the database {name} cannot be used: {error.orig}; check its folder's owner and the disk")
+    return None
+
+
 def _guard(_: Connection) -> None:
     """Nothing to do: every transaction of the writer begins with the write lock."""
 
@@ -74,6 +93,12 @@ def _guard(_: Connection) -> None:
 def _writer_engine(url: URL) -> Engine:
     """One connection; each transaction takes the write lock when it begins, so that it never fails half-way for it."""
     return _engine(url, begin="BEGIN IMMEDIATE", connections=1, pragmas=("journal_mode=WAL", "synchronous=FULL"))
+
+
+def looking_engine(url: URL) -> Engine:
+    """Where it can only be looked at: nothing is made, not even the file. https://sqlite.org/uri.html"""
+    file = Path(str(url.database)).absolute().as_uri()
+    return _reader_engine(url.set(database=file, query={"mode": "ro", "uri": "true"}), 1)
 
 
 def _reader_engine(url: URL, connections: int) -> Engine:

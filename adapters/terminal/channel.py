@@ -126,3 +126,7 @@ class Terminal:
     def tell(self, *rows: str) -> None:
         """Lines of the program itself."""
         self._screen.show([Line(safe(row), 0, 4, "faint") for row in rows])
+
+    def offer(self, *rows: str) -> None:
+        """Commands and addresses to copy, each alone and whole in its line."""
+        self._screen.show([Line(safe(row), 2, 0, "faint", whole=True) for row in rows])

@@ -18,12 +18,16 @@ _NARROWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text, `indent` columns in; where it is too long it goes on `hang` columns further in."""
+    """One line of text, `indent` columns in; where it is too long it goes on `hang` columns further in.
+
+    A `whole` one is left to the terminal to wrap: what is copied from there has no line breaks in it.
+    """
 
     text: str
     indent: int = 0
     hang: int = 0
     tone: Tone | str = "neutral"
+    whole: bool = False
 
 
 class Screen:
@@ -49,6 +53,8 @@ class Screen:
             self._stream.flush()
 
     def _rows(self, line: Line) -> list[str]:
+        if line.whole:
+            return [" " * line.indent + line.text]
         return wrapped(line.text, self.width, line.indent, line.hang)
 
     def _painted(self, row: str, tone: Tone | str) -> str:

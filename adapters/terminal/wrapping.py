@@ -6,7 +6,8 @@ import re
 
 from rich.cells import cell_len, chop_cells
 
-_WORDS = re.compile(r"\S+\s*")
+_WORDS = re.compile(r"(?:`[^`]+`|\S)+\s*")
+"""A command in backticks is one of them: it can be copied from its row."""
 
 
 def wrapped(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
@@ -23,9 +24,10 @@ def wrapped(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
 
 
 def _pieces(text: str, room: int) -> list[str]:
-    """Words with the space behind them; one that fits into no row is cut where the row ends."""
+    """Words with the space behind them; one that fits into no row is cut where the row ends, but for a command."""
     leading = text[: len(text) - len(text.lstrip())]
     found: list[str] = [leading] if leading else []
     for word in _WORDS.findall(text):
-        found += [word] if cell_len(word.rstrip()) <= room else chop_cells(word, max(room, 2))
+        fits = "`" in word or cell_len(word.rstrip()) <= room
+        found += [word] if fits else chop_cells(word, max(room, 2))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,10 @@ def trusted(given: list[str] | None, config: Path) -> Trust:
         raise typer.Exit(USAGE) from error
 
 
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+"""What the system says of a file or folder that is another user's, read-only, or of another kind."""
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Errors that the user can mend become their sentences and an exit status, never a traceback."""
@@ -65,4 +70,9 @@ def explained() -> Iterator[None]:
         raise typer.Exit(USAGE) from error
     except wiring.expected() as error:
         complain(str(error))
+        raise typer.Exit(REFUSED) from error
+    except OSError as error:
+        if error.errno not in _NOT_OURS or error.filename is None:
+            raise
+        complain(f"{error.filename} cannot be used: {error.strerror}.")
         raise typer.Exit(REFUSED) from error

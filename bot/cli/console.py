@@ -56,6 +56,9 @@ async def _talk(own: Own) -> bool:
         try:
             await shell.start()
             paper.tell(*_greeting(own))
+            if own.new_key:
+                paper.tell("Its key is new. Servers take its word with:")
+                paper.offer(f'bot_keys = ["{own.new_key}"]')
             talk = Conversation(app, paper, own.speaker)
             if not interactive:
                 return await run_script(talk, file_lines(), paper)
@@ -69,11 +72,8 @@ async def _talk(own: Own) -> bool:
 
 
 def _greeting(own: Own) -> Sequence[str]:
-    lines = [
+    return (
         f"A console of its own, in {own.settings.ashat.data}.",
         "Everybody who speaks here (`@name text`) holds every role, and may approve their own push.",
         "`help` lists the commands, `exit` or Ctrl-D ends it.",
-    ]
-    if own.new_key:
-        lines.append(f'Its key is new. Servers take its word with: bot_keys = ["{own.new_key}"]')
-    return lines
+    )

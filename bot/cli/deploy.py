@@ -28,7 +28,7 @@ def deploy(words: Annotated[list[str] | None, typer.Argument()] = None, config: 
     try:
         answer = asking.ask(socket, words or ())
     except asking.NoBot as error:
-        _socket(words or (), config)  # what else is wrong is told first
+        _socket(words or (), config)  # what else is wrong is told first, and help is given
         complain(str(error))
         raise typer.Exit(NO_BOT) from error
     if answer.outcome == "usage":
@@ -41,14 +41,19 @@ def deploy(words: Annotated[list[str] | None, typer.Argument()] = None, config: 
 
 
 def _socket(words: Sequence[str], config: Path) -> Path:
-    """Where the bot listens, by settings that hold; leaves where those or `words` are wrong."""
+    """Where the bot listens, by settings that hold; leaves where those or `words` are wrong, and where they ask for
+    help, which needs neither settings nor a bot."""
     from bot.settings import load
+    from core.commands import Help
     from core.parsing import Reply, parse_words
 
     parsed = parse_words(words)
     if isinstance(parsed, Reply):
         complain(parsed.text)
         raise typer.Exit(USAGE)
+    if isinstance(parsed, Help):
+        help_(parsed.topic, config)
+        raise typer.Exit
     with explained():
         return load(config).ashat.socket
 

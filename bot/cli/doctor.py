@@ -37,23 +37,21 @@ async def _all(settings: Settings, config: Config) -> Sequence[Finding]:
 
     from bot import wiring
     from bot.doctor import run
-    from bot.doctor.local import local_findings
+    from bot.doctor.finding import warn
+    from bot.doctor.local import is_there, local_findings
     from bot.doctor.people import people_findings
     from bot.settings import sqlite_file
 
-    clock = wiring.SystemClock()
     database = sqlite_file(settings)
     try:
-        agents = wiring.agents_of(settings, wiring.artifacts_of(settings))
-        servers = []
-        if database is None or database.exists():
-            store = await wiring.store_of(settings, clock)
-            servers = list(await store.servers())
-            await store.close()
-    except wiring.expected():  # the local findings say what is wrong with the key, a token or the database
-        return [*await asyncio.to_thread(local_findings, settings, config), *people_findings(settings)]
+        agents = wiring.agents_of(settings, wiring.artifacts_of(settings, only_look=True))
+        named = database is None or is_there(database)
+        servers = await asyncio.to_thread(wiring.servers_in, settings) if named else ()
+    except wiring.expected() as error:
+        why = warn(f"Servers: none was asked: {str(error).rstrip('.')}.", "mend that first, then ask the doctor again")
+        return [*await asyncio.to_thread(local_findings, settings, config), *people_findings(settings), why]
     try:
-        return await run(settings, agents, servers, clock, config)
+        return await run(settings, agents, servers, wiring.SystemClock(), config)
     finally:
         await agents.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.cli.common import DEFAULT_CONFIG, Config, explained
@@ -25,12 +26,12 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
         with explained():
             settings = load(config)
             logs.configure(settings.ashat.log_format, settings.ashat.log_level)
-            asyncio.run(_serve(settings))
+            asyncio.run(_serve(settings, config))
     finally:
         gc.enable()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, config: Path) -> None:
     import asyncio
     import gc
 
@@ -43,6 +44,7 @@ async def _serve(settings: Settings) -> None:
     with wiring.claimed(settings):
         app = await wiring.build(settings, lambda: {chat.platform: chat}, chats=True)
         shell = wiring.shell(settings, app.door, f"{chat.platform}:{settings.ashat.home_channel}")
+        _warn_of_open_files(settings, config)
         try:
             await app.start()
             await shell.start()
@@ -53,3 +55,14 @@ async def _serve(settings: Settings) -> None:
         finally:
             await shell.stop()
             await app.stop()
+
+
+def _warn_of_open_files(settings: Settings, config: Path) -> None:
+    """It runs all the same, as the agents do: secrets that systemd or a container hands in have modes of their own."""
+    import structlog
+
+    from bot.settings import insecure_files
+
+    log = structlog.get_logger("ashat.run")
+    for each in insecure_files(settings, config):
+        log.warning(f"{each.path} {each.problem}", mend=each.mend)

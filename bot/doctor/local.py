@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import ssl
@@ -50,7 +51,8 @@ def _key(settings: Settings) -> Iterator[Finding]:
     try:
         rows = keys.known(settings.ashat.key_file)
     except keys.KeyFileError as error:
-        yield fail(f"Key: {error}", "`ashat keys new`, then give its public half to the agents; or restore the old one")
+        mend = "`ashat keys new`, then give its public half to the agents; or restore the old one"
+        yield fail(f"Key: {error}", _or_owner(mend, error))
     else:
         yield from _ages(settings, rows)
 
@@ -79,9 +81,14 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
         try:
             token_of(agent)
         except SettingsError as error:
-            yield fail(f"Token: {error}", "put there the token that the agent's settings have")
+            yield fail(f"Token: {error}", _or_owner("put there the token that the agent's settings have", error))
         else:
             yield ok(f"Token: there is one for {agent.origin}.")
+
+
+def _or_owner(mend: str, error: Exception) -> str:
+    """What another user may read is not missing."""
+    return "run this as the user who owns it" if isinstance(error.__cause__, PermissionError) else mend
 
 
 def _authority(settings: Settings) -> Iterator[Finding]:
@@ -113,10 +120,18 @@ def _database(settings: Settings) -> Iterator[Finding]:
     file = sqlite_file(settings)
     if file is None:
         yield from postgres_findings(settings.ashat.database_url.get_secret_value())
-    elif not file.exists():
+    elif not is_there(file):
         yield warn(f"Database: {file} does not exist yet.", "`ashat run` makes it at its first start")
     else:
         yield _sqlite(file)
+
+
+def is_there(file: Path) -> bool:
+    """Also where nobody but another user may see it: whoever opens it is told so."""
+    try:
+        return file.exists()
+    except PermissionError:
+        return True
 
 
 def _sqlite(file: Path) -> Finding:
@@ -136,7 +151,7 @@ def _sqlite(file: Path) -> Finding:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    folder = next(path for path in (settings.ashat.data, *settings.ashat.data.parents) if path.exists())
+    folder = next(path for path in (settings.ashat.data, *settings.ashat.data.parents) if os.access(path, os.F_OK))
     free = shutil.disk_usage(folder).free
     said = f"Disk: {free / 1024**3:.1f} GiB are free at {folder}."
     if free < _TOO_LITTLE:

@@ -111,7 +111,7 @@ def insecure_files(settings: Settings, config: Path | None = None) -> tuple[Inse
         *(_too_open(folder, 0o022, "go-w") for folder in sorted(folders)),
         *(() if config is None else (_too_open(config, 0o022, "0644"),)),
     )
-    return tuple(each for each in looked if each is not None)
+    return tuple(dict.fromkeys(each for each in looked if each is not None))
 
 
 def sqlite_file(settings: Settings) -> Path | None:
@@ -150,6 +150,8 @@ def _too_open(path: Path, forbidden: int, mode: str) -> InsecureFile | None:
         found = path.stat()
     except FileNotFoundError:
         return None
+    except PermissionError:
+        return _barred(path)
     if found.st_uid not in (os.geteuid(), 0):
         return InsecureFile(path, f"belongs to user {found.st_uid}, who can change it", f"chown {os.geteuid()} {path}")
     if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
@@ -157,6 +159,14 @@ def _too_open(path: Path, forbidden: int, mode: str) -> InsecureFile | None:
     if stat.S_IMODE(found.st_mode) & forbidden:
         return InsecureFile(path, f"has mode {stat.S_IMODE(found.st_mode):04o}, open to others", f"chmod {mode} {path}")
     return None
+
+
+def _barred(path: Path) -> InsecureFile:
+    """By the folder that does not let us in: what is there cannot be looked at, one by one."""
+    if not os.access(path.parent, os.F_OK):
+        return _barred(path.parent)
+    owner = path.parent.stat().st_uid
+    return InsecureFile(path.parent, f"belongs to user {owner}, and lets nobody else in", f"run this as user {owner}")
 
 
 def _text_of(path: Path) -> str:

@@ -27,6 +27,8 @@ class Chat(Channel, Protocol):
 
     def tell(self, *rows: str) -> None: ...
 
+    def offer(self, *rows: str) -> None: ...
+
 
 def terminal(stream: TextIO, prompt: Callable[[], str] | None = None) -> Chat:
     """A chat on `stream`, in the machine's own time zone; `prompt` gives what is being typed there."""

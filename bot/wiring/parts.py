@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from bot.settings import Settings, token_of
 from bot.settings.sections import Component
 from core.policy import CheckRule, Policy
 from core.ports import Agents, ArtifactSource, ArtifactStore, Clock, Store
+from core.state import Server
 
 if TYPE_CHECKING:
     from adapters.store.backup import DatabaseFile
@@ -79,10 +81,11 @@ def agents_of(settings: Settings, artifacts: ArtifactStore) -> Agents:
     return HttpAgents(credentials, ring, artifacts, guard, settings.servers.ca_file, older=ring.older)
 
 
-def artifacts_of(settings: Settings) -> ArtifactStore:
+def artifacts_of(settings: Settings, *, only_look: bool = False) -> ArtifactStore:
+    """What deployments ship. `only_look`: nothing is added, and so nothing is made ready for it. Raises OSError."""
     from adapters.artifacts.content import ContentStore
 
-    return ContentStore(settings.ashat.artifacts)
+    return (ContentStore if only_look else ContentStore.open)(settings.ashat.artifacts)
 
 
 def source_of(settings: Settings) -> ArtifactSource:
@@ -97,6 +100,13 @@ async def store_of(settings: Settings, clock: Clock) -> Store:
     from adapters.store.sql import SqlStore
 
     return await SqlStore.open(settings.ashat.database_url.get_secret_value(), clock)
+
+
+def servers_in(settings: Settings) -> Sequence[Server]:
+    """The configured servers, by a look that changes nothing; it blocks. Raises StoreUnusable."""
+    from adapters.store.looking import servers_in
+
+    return servers_in(settings.ashat.database_url.get_secret_value())
 
 
 async def store_at(file: Path, clock: Clock) -> Store:

@@ -115,6 +115,20 @@ def test_help_is_the_chats_own_and_ends_with_where_more_is(tmp_path: Path, monke
     assert "docs/guide.md" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("words", "topic"),
+    [(("--help",), ()), (("help",), ()), (("push", "--help"), ("push",)), (("help", "push"), ("push",))],
+)
+def test_help_on_a_command_needs_neither_bot_nor_settings(
+    tmp_path: Path, home: Path, words: tuple[str, ...], topic: tuple[str, ...]
+) -> None:
+    for config in (tmp_path / "none.toml", home / "config.toml"):
+        done = here("deploy", "--config", str(config), *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == here("help", *topic, "--config", str(config)).stdout
+        assert "deploy push <id>" in done.stdout
+
+
 def test_no_bot_is_status_three(home: Path) -> None:
     done = ashat("deploy", "--config", "config.toml", "status", cwd=home)
     assert (done.returncode, done.stdout) == (3, "")

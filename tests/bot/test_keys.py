@@ -185,7 +185,7 @@ def test_a_register_that_was_damaged_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bot.key.pem"
     keys.new(path)
     (tmp_path / "bot.key.register.json").write_text("{")
-    with pytest.raises(keys.KeyFileError, match=r"The register of keys, .*bot.key.register.json, cannot be read"):
+    with pytest.raises(keys.KeyFileError, match=r"The register of keys, .*bot.key.register.json, is damaged; restore"):
         keys.known(path)
 
 

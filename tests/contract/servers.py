@@ -145,7 +145,7 @@ class Processes:
 
 class RealWorld:
     def __init__(self, processes: Processes, folder: Path) -> None:
-        self._store = ContentStore(folder)
+        self._store = ContentStore.open(folder)
         credentials = {
             url: Credential(SecretStr(processes.token)) for url in (processes.public_url, processes.omega_url)
         }

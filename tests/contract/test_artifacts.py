@@ -76,7 +76,7 @@ class Stored(Protocol):
 
 class FolderStored:
     def __init__(self, folder: Path) -> None:
-        self.store: ArtifactStore = ContentStore(folder)
+        self.store: ArtifactStore = ContentStore.open(folder)
 
     def damage(self, digest: str) -> None:
         path = Path(self.store.path(digest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.commands import SPECS, Spec
-from core.help import Page, commands_markdown, help_for, plain_lines
+from core.help import Page, commands_markdown, help_for, plain_lines, row_of
 
 
 def _help(topic: str | None = None, *, shell: bool = False) -> Page:
@@ -66,7 +66,7 @@ def test_help_for_push_reads_well() -> None:
         "Arguments",
         "  <id>           the update's file name on ALPHA, without its ending",
         "  <description>  what changes; in quotes where more information follows",
-        "  [info]         more information, after a quoted description (optional)",
+        "  [info]         more information; after a quoted description (optional)",
         "  --task T       a linked task (optional, may be repeated)",
         "Examples",
         "  deploy push v1.0.0 'New features'",
@@ -74,6 +74,17 @@ def test_help_for_push_reads_well() -> None:
         "Who may",
         "  Deployers.",
     )
+
+
+@pytest.mark.parametrize("topic", [None, *(spec.name for spec in SPECS), "rolback"])
+def test_a_line_of_help_can_be_read_back(topic: str | None) -> None:
+    page = _help(topic, shell=True)
+    rows = [line for section in page for line in (None, *section.lines)]
+    assert [row_of(line) for line in plain_lines(page)] == rows
+
+
+def test_other_lines_are_no_rows_of_help() -> None:
+    assert [row_of(line) for line in ("", "  ", "   Note: x  y", "Alice Ng  14:02", " deploy x")] == [None] * 5
 
 
 def test_an_unknown_topic_names_the_nearest_and_still_helps() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo.servers import Servers, start
+from demo.servers import Servers, ServersError, start
 from demo.updates import updates
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +96,13 @@ def test_nothing_runs_yet_behind_the_front_doors(servers: Servers) -> None:
 
 def test_alpha_holds_the_updates(servers: Servers) -> None:
     assert {path.name for path in servers.alpha.iterdir()} == {f"{each.id}.{each.format}" for each in updates()}
+
+
+def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(servers: Servers) -> None:
+    with pytest.raises(ServersError, match="A demo runs in"):
+        start(servers.data)
+    assert {name: about(servers, name)["public_key"] for name in servers.running} == servers.keys
+    assert all(place.exists() for place in (servers.config, servers.bot_key, servers.alpha))
 
 
 def test_a_starter_that_is_killed_leaves_none_behind(tmp_path: Path) -> None:

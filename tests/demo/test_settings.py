@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +18,7 @@ from bot.settings import load
 from demo import credentials
 from demo.cast import PARTS
 from demo.ports import HOST, PortTakenError, reserved, reserved_again
-from demo.servers import MARK, ServersError, prepared, settle, start
+from demo.servers import LOCK, MARK, ServersError, prepared, settle, start
 
 
 @pytest.fixture
@@ -68,6 +72,56 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ServersError, match="not a demo's"):
         start(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_with_other_things_stays_theirs_beside_a_lock(tmp_path: Path) -> None:
+    for name in ("thesis.txt", LOCK):
+        (tmp_path / name).write_text("years of work")
+    with pytest.raises(ServersError, match="not a demo's"):
+        start(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_folder_in_which_a_demo_runs_is_left_alone(tmp_path: Path, *, keep: bool) -> None:
+    with prepared(tmp_path, keep=False) as mark:
+        settle(tmp_path, mark)
+    before = contents(tmp_path)
+    with held(tmp_path / LOCK), pytest.raises(ServersError, match=r"A demo runs in .* already: .* --data DIR\.$"):
+        start(tmp_path, keep)
+    assert contents(tmp_path) == before | {tmp_path / LOCK: b""}
+
+
+def test_a_fresh_start_leaves_the_lock_that_it_holds(tmp_path: Path) -> None:
+    with prepared(tmp_path, keep=False) as mark:
+        settle(tmp_path, mark)
+    with held(tmp_path / LOCK) as handle, prepared(tmp_path, keep=False):
+        assert (tmp_path / LOCK).stat().st_ino == os.fstat(handle).st_ino
+        assert {path.name for path in tmp_path.iterdir()} == {LOCK, MARK}
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("years of work")
+    with pytest.raises(ServersError, match=r"file is a file; name a folder: --data DIR\.$"):
+        start(tmp_path / "file")
+    with pytest.raises(ServersError, match=r"demo cannot be used: Not a directory; name another folder: --data DIR\.$"):
+        start(tmp_path / "file" / "demo")
+    assert (tmp_path / "file").read_text() == "years of work"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[int]:
+    """As the demo that runs holds it."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def test_keep_gives_the_same_places_and_fresh_gives_new_keys(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Paper:
 async def build(given: dict[str, Any]) -> App:
     ashat = {"database_url": given["database_url"]}
     settings = Settings.model_validate({"ashat": ashat, "workflow": {"poll_seconds": 0.2}})
-    clock, artifacts = SystemClock(), ContentStore(Path(given["artifacts"]))
+    clock, artifacts = SystemClock(), ContentStore.open(Path(given["artifacts"]))
     signer = keys.load(Path(given["key_file"]))
     credentials = {url: Credential(SecretStr(given["token"])) for url in given["agents"]}
     parts = Parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def command(*words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "60"}
 
 
 @contextmanager
@@ -82,11 +83,19 @@ def assert_gone(processes: set[Process]) -> None:
         time.sleep(0.05)
 
 
+def assert_can_be_copied(told: list[str], config: Path) -> None:
+    """The commands that were suggested are whole, each in a line of its own, however narrow the terminal is."""
+    offered = [line.strip() for line in told[told.index("Where the product can be seen:") :] if line[:1] == " "]
+    assert "deploy push patch-v1.2.3 'Security fixes and performance improvements' 'Fixes CVE-2024-001'" in offered
+    assert shlex.split(offered[-1])[1:] == ["deploy", "--config", str(config), "status"]
+
+
 @pytest.mark.timeout(2 * BOUND)
 def test_without_a_terminal_it_plays_serves_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with started("demo", "--data", str(tmp_path / "demo")) as process:
         told = read_until(process, "Ctrl-C ends every process of the demo.")
         assert any("✅ Completed: v1.2.2" in line for line in told)
+        assert_can_be_copied(told, tmp_path / "demo" / "config.toml")
         rows = told[told.index("Where the product can be seen:") + 1 :]
         addresses = [line.split()[-1] for line in rows[:8]]
         served = [httpx.get(f"{url}/version", timeout=BOUND, trust_env=False) for url in addresses]

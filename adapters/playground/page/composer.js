@@ -12,9 +12,10 @@ export class Composer {
     this.complain = complain;
     this.text = byId("text");
     this.list = byId("words");
+    this.onward = byId("send");
     this.said = [];
     this.forget();
-    this.text.value = sessionStorage.getItem(DRAFT) ?? "";
+    this.settled = this.text.value = sessionStorage.getItem(DRAFT) ?? "";
     this.text.addEventListener("input", () => this.typed());
     this.text.addEventListener("keydown", (event) => this.key(event));
     this.text.addEventListener("blur", () => setTimeout(() => this.close(), 150));
@@ -37,6 +38,7 @@ export class Composer {
     this.words = [];
     this.active = -1;
     this.asked = 0;
+    this.settled = this.text.value; // the text to which the words belong, or for which none are wanted
   }
 
   offer(text) {
@@ -69,22 +71,24 @@ export class Composer {
     this.timer = setTimeout(() => this.look(), PAUSE);
   }
 
+  /** Whether the words that came are those for what stands there. */
   async look() {
     const text = this.text.value;
     const asked = ++this.asked;
+    clearTimeout(this.timer);
+    this.settled = null;
     if (!text.trim()) return this.close();
-    try {
-      const words = await complete(this.speaker(), text);
-      if (asked === this.asked && text === this.text.value) this.show(words, text);
-    } catch {
-      this.close(); // completion is a help: what is typed can be sent without it
-    }
+    const words = await complete(this.speaker(), text).catch(() => []); // a help: what is typed can be sent without it
+    const current = asked === this.asked && text === this.text.value;
+    if (current) this.show(words, text);
+    return current;
   }
 
   show(words, text) {
     const begun = text.match(/\S*$/)[0];
     this.words = words.filter((word) => word !== begun);
     this.active = -1;
+    this.settled = this.text.value;
     this.list.replaceChildren(
       ...this.words.map((word, index) =>
         make(
@@ -120,11 +124,23 @@ export class Composer {
     if (act && !event.shiftKey && !event.isComposing && act.call(this)) event.preventDefault();
   }
 
-  /** Takes what is chosen, or the first; where there is nothing, Tab goes on as everywhere. */
+  /** Takes what is chosen, or the first; where there is nothing, and after Escape, Tab goes on as everywhere. */
   tab() {
+    if (!this.text.value.trim()) return false;
+    if (this.settled !== this.text.value) {
+      this.takeNext();
+      return true;
+    }
     if (!this.words.length) return false;
     this.take(Math.max(this.active, 0));
     return true;
+  }
+
+  /** Tab came before the words did: it waits for them, and goes on where there are none. */
+  async takeNext() {
+    if (!(await this.look()) || document.activeElement !== this.text) return; // somebody typed on, or went away
+    if (this.words.length) this.take(0);
+    else this.onward.focus();
   }
 
   enter() {
@@ -134,7 +150,7 @@ export class Composer {
   }
 
   escape() {
-    if (this.list.hidden) return false;
+    if (this.list.hidden && this.settled === this.text.value) return false;
     this.close();
     return true;
   }

@@ -122,7 +122,7 @@ export function form(speaker, { title, command, fields }) {
 export function help() {
   const rows = [
     ["Enter", "send what is typed"],
-    ["Tab", "complete a command, an id or a flag"],
+    ["Tab", "complete a command, an id or a flag; after Escape, go on to Send"],
     ["↑ ↓", "what you said before"],
     ["Escape", "close what is open, then leave the list"],
     ["Alt+1 … Alt+9", "speak as somebody else"],

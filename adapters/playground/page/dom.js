@@ -27,6 +27,13 @@ export function worded(text) {
   });
 }
 
+/** A command as help shows it: a click puts into the message box what comes before the first placeholder. */
+export function usage(code) {
+  if (!code.startsWith("deploy ")) return make("code", {}, code);
+  const offer = () => document.dispatchEvent(new CustomEvent("offered", { detail: code.replace(/ [<[].*$/, " ") }));
+  return make("button.code", { type: "button", title: "Put into the message box", onclick: offer }, code);
+}
+
 export function link(url, text) {
   return make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text);
 }

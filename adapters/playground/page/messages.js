@@ -2,7 +2,7 @@
 
 import { say, share } from "/api.js";
 import { ask } from "/dialogs.js";
-import { announce, exchange, link, make, worded } from "/dom.js";
+import { announce, exchange, link, make, usage, worded } from "/dom.js";
 
 const CELLS = 10;
 const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
@@ -30,7 +30,23 @@ function bar(line) {
   return make("p.progress", {}, make("span", {}, line.text), drawn, make("span", {}, line.after));
 }
 
+/** Lines one below the other; rows of help that follow each other are one list. */
+function listed(lines) {
+  const found = [];
+  for (const line of lines) {
+    if (!line.row) found.push(drawn(line));
+    else if (found.at(-1)?.tagName === "UL") found.at(-1).append(row(line.row));
+    else found.push(make("ul.rows", {}, row(line.row)));
+  }
+  return found;
+}
+
+function row({ code, text }) {
+  return make(code && text ? "li.pair" : "li", {}, code && usage(code), text && make("span", {}, worded(text)));
+}
+
 function drawn(line) {
+  if (line.title) return make("h4", {}, worded(line.text));
   if ("share" in line) return bar(line);
   if (line.link) return make("p", {}, `${line.text} `, link(line.link, line.link));
   return make("p", {}, line.parts ? line.parts.map(said) : worded(line.text));
@@ -123,7 +139,7 @@ export class Messages {
       marks,
       this.label(message),
       head,
-      card.lines.map(drawn),
+      listed(card.lines),
       this.buttons(message),
       this.thread(message),
     );

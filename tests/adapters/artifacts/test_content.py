@@ -23,22 +23,22 @@ def names(folder: Path) -> list[str]:
 
 
 async def test_folder_and_files_are_for_the_bot_alone(tmp_path: Path) -> None:
-    store = ContentStore(tmp_path / "a" / "store")
+    store = ContentStore.open(tmp_path / "a" / "store")
     digest, _ = await store.add(blocks(b"one"), 10)
     assert stat.S_IMODE(store.path(digest).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "a" / "store").stat().st_mode) == 0o700
 
 
 async def test_opening_removes_what_a_killed_process_left(tmp_path: Path) -> None:
-    store = ContentStore(tmp_path)
+    store = ContentStore.open(tmp_path)
     digest, _ = await store.add(blocks(b"one"), 10)
     (tmp_path / ".coming-abc").write_bytes(b"half")
-    ContentStore(tmp_path)
+    ContentStore.open(tmp_path)
     assert names(tmp_path) == [digest]
 
 
 async def test_a_refused_or_cancelled_stream_leaves_no_file(tmp_path: Path) -> None:
-    store = ContentStore(tmp_path)
+    store = ContentStore.open(tmp_path)
     with pytest.raises(ArtifactProblem):
         await store.add(blocks(b"one", b"two"), 5)
     begun = asyncio.Event()
@@ -67,5 +67,5 @@ async def test_a_refused_stream_is_closed(tmp_path: Path) -> None:
             closed.set()
 
     with pytest.raises(ArtifactProblem):
-        await ContentStore(tmp_path).add(stream(), 5)
+        await ContentStore.open(tmp_path).add(stream(), 5)
     assert closed.is_set()

@@ -247,6 +247,67 @@ async def test_everything_by_keyboard(opens: Opener) -> None:
     await expect(me.page.get_by_role("dialog")).to_be_visible()
 
 
+async def test_a_tab_right_after_the_last_key_completes_all_the_same(opens: Opener) -> None:
+    me = await opens()
+    keys, text = me.page.keyboard, me.page.locator("#text")
+    await keys.type("deploy pus", delay=30)
+    await keys.press("Tab")
+    await expect(text).to_have_value("deploy push ")
+    await keys.press("Tab")
+    await expect(text).to_have_value("deploy push v1.2.2 ")
+    await expect(text).to_be_focused()
+
+
+async def test_tab_leads_on_after_escape_and_where_nothing_can_be_completed(opens: Opener) -> None:
+    me = await opens()
+    keys, text, send = me.page.keyboard, me.page.locator("#text"), me.page.locator("#send")
+    await keys.type("deploy pus", delay=30)
+    await keys.press("Escape")
+    await keys.press("Tab")
+    await expect(send).to_be_focused()
+    await keys.press("Shift+Tab")
+    await expect(text).to_be_focused()
+    await keys.press("Tab")
+    await expect(send).to_be_focused()
+    await expect(text).to_have_value("deploy pus")
+    await text.fill("")
+    await keys.type("hello", delay=30)
+    await keys.press("Tab")
+    await expect(send).to_be_focused()
+    await expect(text).to_have_value("hello")
+
+
+async def test_help_tells_commands_from_what_they_do(opens: Opener) -> None:
+    me = await opens()
+    await me.says("deploy help")
+    answer = me.page.locator("#room .message.answer").last
+    await expect(answer.locator("h4")).to_have_text(["Deployment Management", "Monitoring", "More"])
+    row = answer.locator("li.pair").filter(has_text="Run the verification checks")
+    await expect(row.locator("span")).to_have_text("Run the verification checks on the Public server.")
+    await expect(row.locator(".code")).to_have_text("deploy verify <id>")
+    await me.keep("deploy-help")
+    await row.locator(".code").click()
+    await expect(me.page.locator("#text")).to_have_value("deploy verify ")
+    await me.page.locator("#text").fill("")
+    await me.says("deploy help push")
+    await me.is_told("in quotes where more information follows", "Deployers.")
+    await me.page.locator("#room .answer").last.get_by_text("deploy push v1.0.0").click()
+    await expect(me.page.locator("#text")).to_have_value("deploy push v1.0.0 'New features'")
+    await me.keep("deploy-help-push")
+
+
+async def test_a_form_has_words_of_its_own(opens: Opener) -> None:
+    me = await opens()
+    await me.page.get_by_role("button", name="New deployment").click()
+    dialog = me.page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Push to Public").click()
+    await expect(dialog.locator("form > .problem")).to_have_text("The description is missing: what changes.")
+    for description in ("x", ""):
+        await dialog.get_by_label("Description").fill(description)
+        await dialog.get_by_label("More information").focus()
+    await expect(dialog.locator("#field-description-problem")).to_have_text("The description is missing: what changes.")
+
+
 async def test_what_happens_is_read_out_and_everything_has_a_name(opens: Opener) -> None:
     me = await opens()
     await staged(me)

@@ -15,6 +15,7 @@ from adapters.playground.room import Room
 from core.cards import Bar, Button, Card
 from core.commands import Seen
 from core.completion import CompletionContext
+from core.help import help_for, plain_lines
 from core.people import Person
 from core.ports import ChannelGone, Form
 from core.views.picture import Picture, alpha_place
@@ -206,3 +207,16 @@ def test_a_bucket_gives_a_burst_and_then_the_rate() -> None:
     assert [bucket.take() for _ in range(3)] == [True, True, False]
     clock.pass_by(-100)
     assert not bucket.take()
+
+
+def test_titles_and_rows_of_help_are_marked_and_nothing_else() -> None:
+    page = help_for("verify", shell=False, docs="", support="")
+    title, *rest = plain_lines(page)
+    lines = card_json(Card(title, tuple(rest)), lambda host: True)["lines"]
+    assert lines[:3] == [
+        {"text": f"  {page[0].lines[0].text}", "row": {"code": "", "text": page[0].lines[0].text}},
+        {"text": "Usage", "title": True},
+        {"text": "  deploy verify <id>", "row": {"code": "deploy verify <id>", "text": ""}},
+    ]
+    other = Card("Planned", ("Alice Ng  14:02", "   Note: x  y", Bar(1, 2, "1 of 2")))
+    assert not any({"row", "title"} & set(line) for line in card_json(other, lambda host: True)["lines"])

@@ -33,7 +33,7 @@ async def loopback_only(host: str, port: int) -> Sequence[str]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ContentStore:
-    return ContentStore(tmp_path / "store")
+    return ContentStore.open(tmp_path / "store")
 
 
 Make = Callable[..., HttpAgents]

@@ -179,6 +179,23 @@ def test_what_is_printed_goes_above_what_is_being_typed() -> None:
     assert stream.getvalue() == "\r\x1b[Khello\n@bo> deploy app"
 
 
+def test_what_is_to_be_copied_is_never_cut(reader: Reader) -> None:
+    command = f"deploy push patch-v1.2.3 'Security fixes and performance' '{'x' * 90}'"
+    reader.terminal.offer(command, "deploy help")
+    assert reader.sees() == f"  {command}\n  deploy help\n"
+
+
+def test_a_command_within_a_sentence_stays_in_one_row() -> None:
+    text = "Public Server not configured. Eve Poe can: `deploy configure public <url> <name>`, or ask `deploy help`."
+    assert wrapped(text, 60, 0, 2) == [
+        "Public Server not configured. Eve Poe can:",
+        "  `deploy configure public <url> <name>`, or ask",
+        "  `deploy help`.",
+    ]
+    long = f"`deploy push v1 '{'Security fixes ' * 6}'`"
+    assert wrapped(f"Say {long} now", 60, 0, 2) == ["Say", f"  {long}", "  now"]
+
+
 def test_what_begins_with_space_stays_within_the_width_too() -> None:
     assert all(cell_len(row) <= 20 for row in wrapped(f"   {'A' * 50} \u00a0 {'B' * 50}", 20, 4, 2))
 

@@ -65,7 +65,7 @@ async def older(tmp_path: Path) -> AsyncIterator[OlderWorld]:
 async def omega(older: OlderWorld, tmp_path: Path) -> AsyncIterator[Agent]:
     credentials = {older.url: Credential(SecretStr(BOT_TOKEN))}
     guard = Guard({"127.0.0.1"}.__contains__)
-    agents = HttpAgents(credentials, older.bot.signer, ContentStore(tmp_path / "store"), guard)
+    agents = HttpAgents(credentials, older.bot.signer, ContentStore.open(tmp_path / "store"), guard)
     yield agents.at(Server("omega", "main", "Production", older.url, "eve", START))
     await agents.close()
 
