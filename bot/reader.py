@@ -116,7 +116,8 @@ class Reader:
 
     def _help(self, command: c.Help, message: Incoming) -> Card:
         page = help_for(command.topic, shell=message.shell, docs=self._about.docs, support=self._about.support)
-        first, *rest = plain_lines(page)
+        lines = plain_lines(page, columns=message.shell)
+        first, *rest = lines if command.topic or message.shell else ("Commands", *lines)
         return Card(first, tuple(rest), summary=first)
 
     # -- deployments ---------------------------------------------------------------------------------------------------

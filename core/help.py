@@ -40,11 +40,13 @@ def help_for(topic: str | None, *, shell: bool, docs: str, support: str) -> Page
     return (_unknown(topic, shell=shell), *overview) if topic else overview
 
 
-def plain_lines(page: Page) -> tuple[str, ...]:
-    """The page as lines of text: a title, then its lines with the code in a column of its own."""
+def plain_lines(page: Page, *, columns: bool = True) -> tuple[str, ...]:
+    """The page as lines of text: a title, then its lines with the code first; in a column of its own, where letters are
+    of one width."""
     lines: list[str] = []
     for section in page:
-        width = max((len(line.code) for line in section.lines if line.code and len(line.code) <= 50), default=0)
+        widths = (len(line.code) for line in section.lines if columns and line.code and len(line.code) <= 50)
+        width = max(widths, default=0)
         lines.append(section.title)
         lines += [f"  {line.code or '':{width}}  {line.text}".rstrip() if line.code else f"  {line.text}"
                   for line in section.lines]  # fmt: skip

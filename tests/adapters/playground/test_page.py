@@ -281,7 +281,9 @@ async def test_help_tells_commands_from_what_they_do(opens: Opener) -> None:
     me = await opens()
     await me.says("deploy help")
     answer = me.page.locator("#room .message.answer").last
-    await expect(answer.locator("h4")).to_have_text(["Deployment Management", "Monitoring", "More"])
+    await expect(answer.locator("h4")).to_have_text(
+        ["Server Configuration", "Deployment Management", "Monitoring", "More"]
+    )
     row = answer.locator("li.pair").filter(has_text="Run the verification checks")
     await expect(row.locator("span")).to_have_text("Run the verification checks on the Public server.")
     await expect(row.locator(".code")).to_have_text("deploy verify <id>")
