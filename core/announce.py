@@ -18,7 +18,7 @@ from core.facts import Facts
 from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
+from core.phases.rollback import CANNOT_BE_UNDONE, in_words, nothing_there, seconders
 from core.policy import admins, barriers, countersigners, covers, helpers, would_leave_out
 from core.ports import Kind, Outbound
 from core.routing import subscribed
@@ -115,6 +115,9 @@ def _system(event: e.Event, facts: Facts) -> list[Outbound]:
             what = "Public" if event.role == "public" else f"OMEGA {event.region}"
             was = f", in place of {event.replaced}" if event.replaced else ""
             told = f"{by} configured {what}: {event.name} at {event.url}{was}"
+            return _lines((facts.channel, *facts.policy.homes), told)
+        case e.ServerUnconfigured():
+            told = f"{by} took OMEGA {event.region} out: {event.name} at {event.url}. Nothing goes there any more"
             return _lines((facts.channel, *facts.policy.homes), told)
         case e.Blocked():
             return _lines(_concerned(event.component, facts), f"{by} {_blocked(event, facts)}")
@@ -354,7 +357,8 @@ class _Teller:
     def rolling_back(self, event: e.RollbackStarted) -> None:
         what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"
         why = (f"“{event.why}”",) if event.why else ()
-        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, what)
+        beside = nothing_there(self.d) if event.restore else ()
+        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, what, *beside)
 
     def rolled_back(self, touched: bool) -> None:
         d = self.d

@@ -130,6 +130,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _deploying(d, event, at)
         case e.Packaged():
             return replace(d, packaged=True)
+        case e.RegionAsked(region):
+            return place(d, omega(region), observed="starting", unasked=False, error=None, since=at)
         case e.RegionSwitched(region, url):
             return place(d, omega(region), observed="healthy", url=url, error=None, since=at)
         case e.DistributionStarted():
@@ -242,7 +244,7 @@ def _deploying(d: Deployment, event: e.LaneTaken, at: datetime) -> Deployment:
     for region, replaced in event.replaces:
         deploying = place(
             deploying, omega(region), desired="running", observed="starting", digest=d.digest, replaced=replaced,
-            error=None, since=at,
+            unasked=event.asks, error=None, since=at,
         )  # fmt: skip
     return deploying
 

@@ -163,6 +163,14 @@ class PackageSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionReady:
+    """A region answers and has the bytes: it would be asked to run them now."""
+
+    region: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegionHealthy:
     region: str
     generation: int
@@ -237,7 +245,8 @@ class Elapsed:
 
 
 Outcome = (
-    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
+    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionReady
+    | RegionHealthy
     | StepFailed | FleetSeen | FreezeOver | Superseded | SlotGone | BaselineRuns | HealthSeen | StatementSigned
     | Elapsed
 )  # fmt: skip

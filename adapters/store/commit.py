@@ -78,6 +78,8 @@ def save(c: Connection, change: Change, working: Working, now: datetime) -> Depl
         _lane(c, change.lane)
     for server in change.servers:
         _server(c, server)
+    for role, region in change.removed:
+        deleting(SERVER, "role", "region").run(c, {"its_role": role, "its_region": region})
     _blocks(c, change)
     _tested(c, change.tested)
     entries = append(c, change.entries, stored.key if stored else None, working.end)

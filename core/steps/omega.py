@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core import say
 from core.effects import Desire, Observed, Package, Step, Upload, Wait
-from core.facts import RegionHealthy, StepFailed
+from core.facts import RegionHealthy, RegionReady, StepFailed
 from core.phases.deploy import is_switched
 from core.release.wire import ComponentState, Release
 from core.state import Deployment, omega
@@ -44,7 +44,7 @@ def switch(d: Deployment, place: str, region: str, release: Release, seen: Obser
             return cannot_leave_out(d, region, names)
         if release.digest is not None and (place, release.digest) not in seen.uploaded:
             return Upload(place, release.digest)
-        return Desire(place, release)
+        return RegionReady(region, release.generation) if region in d.unasked else Desire(place, release)
     if runs.generation > release.generation or runs.wanted != release.digest:
         if runs.generation - release.generation > _LEAP:
             return StepFailed(

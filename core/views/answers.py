@@ -231,6 +231,8 @@ def event_words(entry: Entry) -> str:
             return f"took the lane, generation {data['generation']}{_without(data)}"
         case "Packaged":
             return f"packaged, statement {say.digest(data['statement'])}"
+        case "RegionAsked":
+            return f"OMEGA {data['region']} is asked to run it"
         case "RegionSwitched":
             return f"OMEGA {data['region']} switched"
         case "DistributionStarted":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core import say
 from core.cards import Bar
 from core.facts import Facts
+from core.phases.rollback import nothing_there
 from core.stages import Stage
 from core.state import PUBLIC, Deployment
 from core.views.card.fleet import frozen, left_out, owner_level, reached
@@ -68,6 +69,7 @@ def rollback(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         lines.append("Off Public; nothing was pushed to OMEGA")
     else:
         lines += [_restored(d, region, ref.name if ref else None) for region, ref in d.restore]
+        lines += nothing_there(d)
         lines += [reached(d), *frozen(d, facts, zone)]
     if d.stage is Stage.ROLLBACK_FAILED:
         lines += [d.failure or "", f"Next: `deploy rollback {d.name}` tries again what failed"]

@@ -28,6 +28,7 @@ MOVES = (e.LaneTaken, e.Retried, e.RollbackStarted)
 def watch(world: World) -> None:
     """Judge each commit before it is kept."""
     world.watchers.append(lambda change: _one_event_per_change(world, change))
+    world.watchers.append(lambda change: _what_runs_stays_looked_after(world, change))
 
 
 def hold(world: World) -> None:
@@ -64,6 +65,14 @@ def _one_event_per_change(world: World, change: Change) -> None:
         lane = evolve_lane(lane, folded, event)
     assert folded == after, "the state is not the fold of its events"
     assert (change.lane or world.lane(after.component)) == lane, "the lane is not the fold of its events"
+
+
+def _what_runs_stays_looked_after(world: World, change: Change) -> None:
+    """A region is taken out only where nothing runs, and nothing is wanted to."""
+    for role, region in change.removed:
+        assert role == "omega"
+        assert not any(world.omegas[region].running.values()), f"OMEGA {region} runs something, and was taken out"
+        assert not any(release.digest for release in world.omegas[region].wanted.values())
 
 
 def _read(kind: str, data: dict[str, object]) -> e.DeploymentEvent:
@@ -138,6 +147,9 @@ def _judge(world: World, region: str, accepted: Accepted) -> None:
         taken = [one.event for one in _chain(world, line.chain, number) if isinstance(one.event, e.LaneTaken)]
         assert dict(taken[-1].replaces)[region] == restored, "a rollback returns to what was not recorded at its switch"
         return
+    known = [one.event.region for one in _chain(world, line.chain, len(world.journal))
+             if isinstance(one.event, e.RegionAsked)]  # fmt: skip
+    assert region in known, f"OMEGA {region} was asked for {line.chain}, and nobody would know"
     before = list(_chain(world, line.chain, number + 1))
     fixed = next(one.event for one in before if isinstance(one.event, e.ArtifactFixed))
     assert release.digest == fixed.digest, f"{line.chain} sent another digest than was fixed at push"
