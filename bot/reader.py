@@ -17,6 +17,7 @@ from core.facts import Facts
 from core.help import help_for, plain_lines
 from core.journal import Entry
 from core.people import Person
+from core.phases.blocks import unknown_component
 from core.policy import Scope, may
 from core.ports import (
     Agents,
@@ -98,7 +99,7 @@ class Reader:
             case c.Status(id=str(typed)):
                 return await self._one(typed, facts, zone)
             case c.History(count, component):
-                return _done(await self._history(count, component, facts, zone))
+                return await self._history(count, component, facts, zone)
             case c.When(id=typed):
                 return await self._when(typed, facts, zone)
             case c.Show(id=typed):
@@ -148,11 +149,13 @@ class Reader:
         card = answers.not_found(typed, nearest(c.split_id(typed)[0], known))
         return Reply("refused", card)
 
-    async def _history(self, count: int, component: str | None, facts: Facts, zone: str) -> Card:
+    async def _history(self, count: int, component: str | None, facts: Facts, zone: str) -> Reply:
         page = await self._store.history(count, component=component)
         shown = [d for d in page.deployments if _sees(facts, d.component)]
+        if not shown and (unknown := unknown_component(component, facts)):
+            return Reply("refused", Card(unknown, tone="bad", summary=unknown))
         notes = await self._store.noted([d.key for d in shown])
-        return answers.history(shown, notes, facts, zone)
+        return _done(answers.history(shown, notes, facts, zone, component))
 
     async def _journal(self, chain: str) -> Sequence[Entry]:
         return await self._store.journal(chain, limit=_PAGE)

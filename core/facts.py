@@ -9,10 +9,11 @@ from typing import Any
 
 from core.events import CheckFinished, Event
 from core.people import Person
+from core.policy.roles import roles_in
 from core.policy.rules import Policy
 from core.ports import AlphaFile, Probe
 from core.release.manifest import Manifest
-from core.state import Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
+from core.state import DEFAULT_COMPONENT, Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
 
 ASHAT = "ashat"
 """Who acts where no person does: what was observed, and thresholds that trip."""
@@ -86,6 +87,15 @@ class Facts:
     def regions(self) -> tuple[str, ...]:
         """OMEGA's configured regions."""
         return tuple(sorted(server.region for server in self.servers if server.role == "omega"))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """All that are known, where the decision is about production as a whole: deployed, on the way, or in settings.
+
+        Those alone that the asker has any role for: the others are none of their business.
+        """
+        found = {lane.component for lane in self.lanes} | {d.component for d in self.unfinished} | {DEFAULT_COMPONENT}
+        return tuple(name for name in sorted(found | self.policy.components) if roles_in(self.me, self.policy, name))
 
     @property
     def paused(self) -> Block | None:

@@ -11,6 +11,8 @@ from core.stages import ENDED, Stage
 PUBLIC = "public"
 """The name of the Public server in placements; OMEGA's regions are `omega/<region>`."""
 DEFAULT_REGION = "main"
+DEFAULT_COMPONENT = "main"
+"""Of an update whose manifest names none."""
 
 
 def omega(region: str) -> str:

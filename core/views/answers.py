@@ -143,10 +143,13 @@ def _production_line(lanes: Sequence[Lane], since: Mapping[str, datetime], facts
     return f"Production: {', '.join(running)}." if running else "Production: nothing yet."
 
 
-def history(deployments: Sequence[Deployment], notes: Mapping[str, Sequence[str]], facts: Facts, zone: str) -> Card:
+def history(
+    deployments: Sequence[Deployment], notes: Mapping[str, Sequence[str]], facts: Facts, zone: str,
+    component: str | None = None,
+) -> Card:  # fmt: skip
     """The newest first: what came of each, who pushed and approved it, and the notes."""
     if not deployments:
-        return Card("No deployments yet.", ("`deploy help push`",))
+        return Card(f"No deployments{f' of {component}' if component else ''} yet.", ("`deploy help push`",))
     lines: list[str] = []
     for d in deployments:
         lines.append(_history_line(d, facts, zone))
