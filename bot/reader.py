@@ -32,7 +32,7 @@ from core.ports import (
 )
 from core.release.wire import Registered
 from core.stages import MOVING, Stage
-from core.state import Deployment, Server
+from core.state import Deployment, ReleaseRef, Server, omega
 from core.text import nearest
 from core.views import answers
 from core.views.audit import evidence
@@ -43,6 +43,8 @@ _ASKING = 5.0
 """Seconds that an answer waits for one server."""
 _PAGE = 1000
 """Journal entries read at once for a timeline."""
+_RECENT = 50
+"""A component's newest deployments, among which the rollback is that brought back what it runs."""
 _LOOK_AGAIN = 1.0
 """Seconds after which a wait looks again by itself: another process may have made the change."""
 _WAY = (
@@ -125,12 +127,22 @@ class Reader:
     async def _status(self, facts: Facts, zone: str) -> Card:
         active = [d for d in facts.unfinished if _sees(facts, d.component)]
         lanes = [lane for lane in facts.lanes if _sees(facts, lane.component)]
-        since = {}
-        for ref in {ref for lane in lanes for ref in lane.releases}:
-            d = await self._store.deployment(ref.id, ref.attempt)
-            if d is not None:
-                since[d.key] = d.stage_since
+        since: dict[str, datetime] = {}
+        for lane in lanes:
+            for region, ref in lane.current:
+                if ref is not None and (at := await self._runs_since(lane.component, region, ref)):
+                    since[ref.key] = max(at, since.get(ref.key, at))
         return answers.status(active, lanes, since, await self._alpha_now(), facts, zone)
+
+    async def _runs_since(self, component: str, region: str, ref: ReleaseRef) -> datetime | None:
+        """When the release began to run there: by its own switch, or by another's rollback that brought it back."""
+        own = await self._store.deployment(ref.id, ref.attempt)
+        acts = [own] if own is not None else []
+        if own is None or own.generation != ref.generation:
+            page = await self._store.history(_RECENT, component=component)
+            acts = [*(d for d in page.deployments if d.generation == ref.generation), *acts]
+        rows = (d.placement(omega(region)) for d in acts)
+        return next((row.since for row in rows if row is not None and row.since is not None), None)
 
     async def _one(self, typed: str, facts: Facts, zone: str) -> Reply:
         d = _found(facts)

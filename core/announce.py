@@ -7,7 +7,7 @@ or by name in the thread, as they chose. Cards, checks and progress send nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from core import events as e
@@ -18,12 +18,12 @@ from core.facts import Facts
 from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import CANNOT_BE_UNDONE, in_words, nothing_there, seconders
+from core.phases.rollback import CANNOT_BE_UNDONE, goes_offline, in_words, nothing_there, seconders
 from core.policy import admins, barriers, countersigners, covers, helpers, would_leave_out
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Check, Deployment, LeftOut
+from core.state import Check, Deployment, LeftOut, Mainframe
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -363,8 +363,8 @@ class _Teller:
     def rolled_back(self, touched: bool) -> None:
         d = self.d
         title = f"↩️ {d.name} is rolled back"
-        lines = (in_words(d.restore).replace("returns to", "runs"), *fleet_lines(d)) if touched else (
-            "Nothing was pushed to OMEGA",)  # fmt: skip
+        now = in_words(d.restore).replace("returns to", "runs").replace("goes offline", "is offline")
+        lines = (now, *nothing_there(d), *fleet_lines(d)) if touched else ("Nothing was pushed to OMEGA",)
         self.thread(title, *lines, broadcast=touched)
         self.ping([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
 
@@ -396,13 +396,20 @@ def facts_line(d: Deployment) -> str:
     return f"{d.component}, sha256 {say.digest(d.digest)}, {say.size(d.size)}"
 
 
+def _well(fleet: Sequence[Mainframe]) -> int:
+    return sum(m.status == "healthy" for m in fleet)
+
+
 def fleet_lines(d: Deployment) -> tuple[str, ...]:
     """The mainframes that this is about, counted; those that sleep are named, for they follow later."""
     included = [m for m in d.mainframes if m.included]
     if not included and not d.left_out:
         return ("No mainframe is licensed for it",)
-    well = sum(m.status == "healthy" for m in included)
-    lines = [f"{well} of {len(included)} mainframes healthy"]
+    offline = [m for m in included if goes_offline(d, m)]
+    running = [m for m in included if m not in offline]
+    lines = [f"{_well(offline)} of {len(offline)} mainframes offline"] if offline else []
+    if running or not offline:
+        lines.insert(0, f"{_well(running)} of {len(running)} mainframes healthy")
     asleep = [m.name for m in included if m.status == "asleep"]
     if asleep:
         lines.append(f"Lagging, they follow when they wake: {say.listed(asleep[:5])}")

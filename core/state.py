@@ -39,6 +39,10 @@ class ReleaseRef:
         return label(self.id, self.attempt)
 
     @property
+    def key(self) -> str:
+        return f"{self.id}#{self.attempt}"
+
+    @property
     def for_all(self) -> ReleaseRef | None:
         """What ordinary mainframes run while this is production's release."""
         return self if self.level == "standard" else self.others

@@ -24,7 +24,7 @@ from core.phases.common import does_not_fit, stale_click
 from core.phases.deploy import failures, fleet_changes
 from core.policy import Scope, names, not_undone, who_may
 from core.stages import BEFORE_OMEGA, Stage
-from core.state import PUBLIC, Asked, Deployment, ReleaseRef, omega
+from core.state import PUBLIC, Asked, Deployment, Mainframe, ReleaseRef, omega
 
 Restore = tuple[tuple[str, ReleaseRef | None], ...]
 
@@ -175,6 +175,16 @@ def restoring(d: Deployment, facts: Facts) -> Restore:
 def _runs_in(d: Deployment, region: str, facts: Facts) -> bool:
     ref = facts.lane.running(region)
     return ref is not None and (ref.id, ref.attempt) == (d.id, d.attempt)
+
+
+def goes_offline(d: Deployment, mainframe: Mainframe) -> bool:
+    """Whether a rollback of `d` leaves the mainframe with nothing to run, which is well too."""
+    if d.stage not in (Stage.ROLLING_BACK, Stage.ROLLED_BACK, Stage.ROLLBACK_FAILED):
+        return False
+    ref = dict(d.restore).get(mainframe.region)
+    if ref is None or d.manifest.level != "standard" or mainframe.tier == "server-owner":
+        return ref is None
+    return ref.for_all is None
 
 
 def cancel(command: Cancel, d: Deployment, facts: Facts) -> Verdict:

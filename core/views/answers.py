@@ -137,7 +137,7 @@ def _production_line(lanes: Sequence[Lane], since: Mapping[str, datetime], facts
     running: list[str] = []
     for lane in lanes:
         for ref in lane.releases:
-            at = since.get(f"{ref.id}#{ref.attempt}")
+            at = since.get(ref.key)
             when = f" since {say.clock(at, zone, facts.now)}" if at else ""
             running.append(f"{ref.name} ({lane.component}){when}")
     return f"Production: {', '.join(running)}." if running else "Production: nothing yet."
