@@ -344,8 +344,9 @@ class _Teller:
 
     def failed(self, event: e.Failed) -> None:
         title = f"❌ {self.d.name} failed in {event.failed_in.words}"
-        self.thread(title, event.why, tone="bad", broadcast=self.d.touched)
-        self.ping([self.d.pusher], title, event.why)
+        again = (f"Next: `deploy verify {self.d.name}`",) if event.failed_in is Stage.VERIFYING else ()
+        self.thread(title, event.why, *again, tone="bad", broadcast=self.d.touched)
+        self.ping([self.d.pusher], title, event.why, *again)
 
     def paused(self, why: str, automatic: bool) -> None:
         title = f"⏸ {self.d.name} is paused" + ("" if automatic else f" by {self.actor}")

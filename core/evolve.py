@@ -209,7 +209,8 @@ def _leave_public(d: Deployment) -> Deployment:
 
 
 def _verifying(d: Deployment, event: e.VerificationStarted, at: datetime, by: str) -> Deployment:
-    asked_by = d.verify_by or by
+    again = d.verification.requested_by if d.verification and d.stage is Stage.VERIFYING else None
+    asked_by = d.verify_by or again or by
     run = Verification(event.run, event.nonce, event.digest, at, event.deadline, asked_by, event.checks)
     cleared = replace(d, failed_in=None, failure=None, votes=(), verify_by=None, emergency=None, start=None)
     return replace(cleared, stage=Stage.VERIFYING, verification=run, runs=event.run)

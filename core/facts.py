@@ -153,6 +153,13 @@ class ChecksSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTaken:
+    """Public has a run of this number that it was asked for otherwise: its memory goes beyond the bot's."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
 class VotesStale:
     """Something that the votes cover has changed."""
 
@@ -255,8 +262,7 @@ class Elapsed:
 
 
 Outcome = (
-    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionReady
-    | RegionHealthy
-    | StepFailed | FleetSeen | FreezeOver | Superseded | SlotGone | BaselineRuns | HealthSeen | StatementSigned
-    | Elapsed
+    ArtifactCopied | SlotHealthy | ChecksSeen | RunTaken | VotesStale | LaneFree | HeldWithAll | PackageSigned
+    | RegionReady | RegionHealthy | StepFailed | FleetSeen | FreezeOver | Superseded | SlotGone | BaselineRuns
+    | HealthSeen | StatementSigned | Elapsed
 )  # fmt: skip

@@ -26,6 +26,7 @@ from core.facts import (
     Refused,
     RegionHealthy,
     RegionReady,
+    RunTaken,
     SlotGone,
     SlotHealthy,
     StatementSigned,
@@ -204,6 +205,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return push.healthy(outcome, d, facts)
         case ChecksSeen():
             return verify.seen(outcome, d, facts)
+        case RunTaken():
+            return verify.taken(outcome, d, facts)
         case VotesStale():
             return approve.stale(d, facts)
         case LaneFree():
