@@ -14,7 +14,7 @@ from core.facts import ASHAT, Facts
 from core.journal import Entry
 from core.people import Person
 from core.phases.common import gate_line
-from core.policy import Gate, countersigners, earliest, gates, lifting, may, names, roles_in, who_may
+from core.policy import Gate, ahead, barriers, countersigners, earliest, gates, lifting, may, names, roles_in, who_may
 from core.release.wire import Registered, State
 from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
@@ -50,7 +50,7 @@ def status(
     if not active:
         nothing = _nothing(lanes, since, alpha, facts, zone)
         return replace(nothing, lines=(*standing, *nothing.lines))
-    lines = [*standing, *(_status_line(d, facts, zone) for d in active)]
+    lines = [*standing, *(_status_line(d, _around(d, lanes, facts), zone) for d in active)]
     return Card(
         f"{say.count(len(active), 'deployment')} under way", (*lines, _production_line(lanes, since, facts, zone))
     )
@@ -118,13 +118,34 @@ def _gate_words(gate: Gate, d: Deployment, facts: Facts, zone: str) -> str:
             return gate_line(gate, facts, zone)
 
 
+def _around(d: Deployment, lanes: Sequence[Lane], facts: Facts) -> Facts:
+    """What its turn depends on."""
+    lane = next((lane for lane in lanes if lane.component == d.component), Lane(d.component))
+    siblings = tuple(one for one in facts.unfinished if one.component == d.component and one.key != d.key)
+    return replace(facts, deployment=d, lane=lane, siblings=siblings)
+
+
+def _waits_for(d: Deployment, facts: Facts, zone: str) -> str:
+    """Approved: when it starts, or what it waits for."""
+    if d.stage is not Stage.SCHEDULED:
+        return ""
+    at, before = earliest(d, facts), ahead(d, facts.lane, facts.siblings)
+    waits = [f"needs {gate.needs}" for gate in barriers(d, facts) if at is None and gate.until is None]
+    if at is not None and at > facts.now:
+        waits.append(f"starts {say.clock(at, zone, facts.now)} at the earliest")
+    if before is not None:
+        waits.append(f"queued behind {before.name} ({before.stage.words})")
+    return "".join(f", {words}" for words in waits)
+
+
 def _status_line(d: Deployment, facts: Facts, zone: str) -> str:
     at = say.clock(d.stage_since, zone, facts.now)
     emoji = TITLES[d.stage].split(" ", 1)[0]
     held = ", paused" if d.hold else ""
     failed = f" in {d.failed_in.words}" if d.stage is Stage.FAILED and d.failed_in else ""
     who = facts.name_of(d.pusher)
-    return f"{emoji} {d.name} ({d.component}): {d.stage.words}{failed}{held} since {at}. {who}: {d.description}"
+    waits = _waits_for(d, facts, zone)
+    return f"{emoji} {d.name} ({d.component}): {d.stage.words}{failed}{held} since {at}{waits}. {who}: {d.description}"
 
 
 def _nothing(lanes: Sequence[Lane], since: Mapping[str, datetime], alpha: AlphaSeen, facts: Facts, zone: str) -> Card:

@@ -17,7 +17,7 @@ from core.phases import blocks
 from core.policy import Holiday, Policy, Window
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
-from core.views.answers import status, when
+from core.views.answers import AlphaSeen, status, when
 from core.views.card import deployment_card
 from core.workflow import Writing
 from tests.core.support.tables import kinds
@@ -374,3 +374,35 @@ def test_no_step_is_done_after_the_commit_that_paused_everything() -> None:
     assert isinstance(world.events("v1#1")[-1], RollbackStarted)
     world.settle()
     assert stage(world, "v1") is Stage.ROLLED_BACK
+
+
+# -- in the status of all ----------------------------------------------------------------------------------------------
+
+
+def _under_way(world: World) -> list[str]:
+    unfinished = tuple(d for d in world.deployments.values() if not d.ended)
+    facts = replace(world.facts(VI, None), unfinished=unfinished)
+    card = _flat(status(unfinished, tuple(world.lanes.values()), {}, AlphaSeen("ALPHA", 0, None), facts, "UTC"))
+    return [str(line) for line in card.lines if "scheduled" in str(line)]
+
+
+def test_the_status_says_when_what_is_approved_starts_or_what_it_waits_for() -> None:
+    world = waiting("v1", "v2", "docs")
+    world.done(BO, c.Approve("v1", at="20:00"))
+    world.done(CY, c.Approve("v1"))
+    (line,) = _under_way(world)
+    assert ", starts 20:00 at the earliest. Alice Ng: some change" in line
+    world.done(EVE, c.Freeze("audit", "docs"))
+    approve(world, "docs")
+    assert ", needs the freeze “audit” to end. Alice Ng" in _under_way(world)[1]
+
+
+def test_the_status_says_behind_whom_it_is_queued() -> None:
+    world = waiting("v1", "v2")
+    world.omegas["eu"].slow = True
+    approve(world, "v2")
+    world.tick()
+    world.done(BO, c.Approve("v1", at="20:00"))
+    world.done(CY, c.Approve("v1"))
+    (line,) = _under_way(world)
+    assert ", starts 20:00 at the earliest, queued behind v2 (deploying). Alice Ng" in line
