@@ -18,7 +18,7 @@ from core.facts import Facts
 from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import CANNOT_BE_UNDONE, goes_offline, in_words, nothing_there, seconders
+from core.phases.rollback import CANNOT_BE_UNDONE, goes_offline, seconders, undoing
 from core.policy import admins, barriers, countersigners, covers, helpers, would_leave_out
 from core.ports import Kind, Outbound
 from core.routing import subscribed
@@ -356,16 +356,16 @@ class _Teller:
         self.ping([self.d.pusher, *(person.id for person in could)], title, why, help_)
 
     def rolling_back(self, event: e.RollbackStarted) -> None:
-        what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"
+        what = undoing(self.d, event.restore) if event.restore else ("off Public; nothing was pushed to OMEGA",)
         why = (f"“{event.why}”",) if event.why else ()
-        beside = nothing_there(self.d) if event.restore else ()
-        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, what, *beside)
+        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, *what)
 
     def rolled_back(self, touched: bool) -> None:
         d = self.d
         title = f"↩️ {d.name} is rolled back"
-        now = in_words(d.restore).replace("returns to", "runs").replace("goes offline", "is offline")
-        lines = (now, *nothing_there(d), *fleet_lines(d)) if touched else ("Nothing was pushed to OMEGA",)
+        now = (words.replace("returns to", "runs").replace("goes offline", "is offline")
+               for words in undoing(d, d.restore))  # fmt: skip
+        lines = (*now, *fleet_lines(d)) if touched else ("Nothing was pushed to OMEGA",)
         self.thread(title, *lines, broadcast=touched)
         self.ping([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
 

@@ -329,6 +329,14 @@ class RegionRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionLeftAlone:
+    """Rolling back: it cannot be asked, and it never was, so there is nothing to undo there."""
+
+    region: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RolledBack:
     touched: bool
 
@@ -468,8 +476,8 @@ DeploymentEvent = (
     | StartDue | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged
     | RegionAsked | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | MainframesLetIn
     | MainframesSettled | Completed | Rejected | Cancelled
-    | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn
-    | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
+    | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RegionLeftAlone | RolledBack
+    | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
 SystemEvent = (
     Opened | ServerConfigured | ServerUnconfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged | Exported

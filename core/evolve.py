@@ -166,6 +166,12 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _rolling_back(d, event, by)
         case e.RegionRestored(region):
             return place(d, omega(region), observed="restored", error=None, since=at)
+        case e.RegionLeftAlone(region):
+            others = tuple(one for one in d.restore if one[0] != region)
+            left_out = tuple(one for one in d.left_out if one.region != region)
+            return place(
+                replace(d, restore=others, left_out=left_out), omega(region), observed="restored", error=None, since=at
+            )
         case e.RolledBack():
             return replace(d, stage=Stage.ROLLED_BACK, hold=None, baseline_due=d.touched)
         case e.SlotWithdrawn():

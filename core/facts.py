@@ -202,6 +202,8 @@ class StepFailed:
     region: str | None = None
     newer: int = 0
     """The generation that OMEGA was given by another, where that is why; the next try has to be above it."""
+    unseen: bool = False
+    """Whether the server could not even be looked at."""
 
 
 @dataclass(frozen=True, slots=True)

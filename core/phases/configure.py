@@ -134,11 +134,12 @@ def _in_use(role: ServerRole, region: str, unfinished: Iterable[Deployment]) -> 
 
 
 def _is_there(d: Deployment, place: str) -> bool:
-    """A region that is recorded as not asked has nothing, and is asked at any moment while it is deploying."""
+    """A region that is recorded as not asked has nothing, but is asked at any moment while something moves."""
     row = d.placement(place)
-    if row is None or row.unasked:
-        return row is not None and d.stage is Stage.DEPLOYING
-    return row.observed not in ("withdrawn", "restored") or (place != PUBLIC and d.stage is Stage.ROLLING_BACK)
+    if row is None:
+        return False
+    going_on = place != PUBLIC and d.stage in (Stage.DEPLOYING, Stage.ROLLING_BACK)
+    return going_on or not (row.unasked or row.observed in ("withdrawn", "restored"))
 
 
 def _wrong_agent(command: Configure, region: str, probe: Probe, policy: Policy) -> Refused | None:

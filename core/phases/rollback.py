@@ -12,6 +12,7 @@ from core.events import (
     Cancelled,
     DeploymentEvent,
     Failed,
+    RegionLeftAlone,
     RegionRestored,
     RollbackAsked,
     RollbackStarted,
@@ -49,15 +50,10 @@ def rollback(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
             Stage.STAGED | Stage.VERIFYING | Stage.AWAITING_APPROVAL | Stage.SCHEDULED | Stage.FAILED
             | Stage.ROLLBACK_FAILED
         ):  # fmt: skip
-            return _off_public(command, d, facts)
+            event = RollbackStarted(command.reason, 0, facts.nonce, ())
+            return Decided((event,), (f"Rolling {d.name} back: off Public; nothing was pushed to OMEGA",))
         case _:
             return does_not_fit(d, facts, "be rolled back")
-
-
-def _off_public(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
-    """No OMEGA was asked for anything: there is nothing to undo but the slot."""
-    event = RollbackStarted(command.reason, 0, facts.nonce, ())
-    return Decided((event,), (f"Rolling {d.name} back: off Public; nothing was pushed to OMEGA",))
 
 
 def _clock(d: Deployment, facts: Facts) -> str:
@@ -69,22 +65,20 @@ def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
     if on_top:
         return Refused("on_top", on_top)
     restore = restoring(d, facts)
-    if not restore and set(d.unasked) == set(d.regions):
-        return _off_public(command, d, facts)
     if not restore:
         return Refused("not_current", f"{d.name} runs nowhere in production any more. `deploy history` shows what does")
     if d.manifest.irreversible and d.stage is not Stage.ROLLBACK_FAILED:
         return _irreversible(command, d, restore, facts)
-    says = (f"Rolling {d.name} back: {in_words(restore)}", *nothing_there(d))
-    return Decided((_started(command.reason, d, restore, facts),), says)
+    first, *more = undoing(d, restore)
+    return Decided((_started(command.reason, d, restore, facts),), (f"Rolling {d.name} back: {first}", *more))
 
 
-def nothing_there(d: Deployment) -> tuple[str, ...]:
-    """`OMEGA us was given nothing of it`: whether it answers or not, there is nothing to undo there."""
-    if not d.unasked:
-        return ()
-    where = say.listed([f"OMEGA {region}" for region in d.unasked])
-    return (f"{where} {'was' if len(d.unasked) == 1 else 'were'} given nothing of it",)
+def undoing(d: Deployment, restore: Restore) -> tuple[str, ...]:
+    """`OMEGA eu returns to v1`; and where nothing has to be undone, whether it answers or not."""
+    undone = tuple(one for one in restore if one[0] not in d.unasked)
+    where = [f"OMEGA {region}" for region in d.unasked]
+    spared = (f"{say.listed(where)} {'was' if len(where) == 1 else 'were'} given nothing of it",) if where else ()
+    return (*((in_words(undone),) if undone else ()), *spared)
 
 
 def _started(why: str | None, d: Deployment, restore: Restore, facts: Facts) -> RollbackStarted:
@@ -166,7 +160,7 @@ def restoring(d: Deployment, facts: Facts) -> Restore:
     """Region to what it returns to: the digest recorded at its switch. Only where this deployment runs or may run."""
     if d.stage is Stage.ROLLBACK_FAILED:
         return d.restore
-    rows = [row for row in d.placements if row.server != PUBLIC and not row.unasked]
+    rows = [row for row in d.placements if row.server != PUBLIC]
     if d.stage is Stage.COMPLETED:
         rows = [row for row in rows if _runs_in(d, row.server.removeprefix("omega/"), facts)]
     return tuple((row.server.removeprefix("omega/"), row.replaced) for row in rows)
@@ -241,6 +235,8 @@ def _told(d: Deployment, regions: set[str]) -> bool:
 def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
     if d.stage is not Stage.ROLLING_BACK:
         return None
+    if outcome.unseen and outcome.region in d.unasked and outcome.region in dict(d.restore):
+        return (RegionLeftAlone(outcome.region, outcome.why),)
     return (Failed(Stage.ROLLING_BACK, outcome.why, outcome.region, outcome.newer),)
 
 

@@ -278,6 +278,8 @@ def event_words(entry: Entry) -> str:
             return "rollback" + (f": “{data['why']}”" if data["why"] else "") + _without(data)
         case "RegionRestored":
             return f"OMEGA {data['region']} restored"
+        case "RegionLeftAlone":
+            return f"OMEGA {data['region']} left alone, it was asked for nothing: {data['why']}"
         case "Rejected":
             return f"rejected: “{data['why']}”"
         case "Paused":

@@ -16,6 +16,7 @@ from core.ports import Probe, ServerFault
 from core.release.wire import About, State
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
+from core.views.card import deployment_card
 from tests.core.support import laws
 from tests.core.support.servers import Omega
 from tests.core.support.team import ALICE, BO, CY, EVE, HOME, OMEGA_EU, OMEGA_US, START, VI
@@ -100,9 +101,11 @@ def test_where_no_region_was_asked_only_the_slot_is_undone_and_the_lane_is_free(
     ship(world, "v2")
     assert of(world, "v2").unasked == ("aa", "eu")
     says = world.done(ALICE, c.Rollback("v2"))
-    assert says == ("Rolling v2 back: off Public; nothing was pushed to OMEGA",)
+    assert says == ("Rolling v2 back: OMEGA aa and OMEGA eu were given nothing of it",)
+    world.omegas["eu"].away = True
     world.settle(500)
     assert of(world, "v2").stage is Stage.ROLLED_BACK
+    assert world.outbox[-1].card.lines == ("Nothing was pushed to OMEGA",)
     assert (world.lanes["main"].holder, runs(world, "eu")) == (None, digest_of("v1"))
     holds(world)
 
@@ -330,3 +333,38 @@ def test_home_channels_hear_what_is_taken_out() -> None:
     event = e.ServerUnconfigured("omega", "us", "US", "https://us.omega.test")
     facts = replace(world.facts(EVE, None), policy=replace(world.policy, homes=("slack:C1",)))
     assert [message.channel for message in announce(event, None, facts)] == [HOME, "slack:C1"]
+
+
+def test_a_region_that_answers_is_not_left_alone_and_its_mainframes_get_what_they_missed() -> None:
+    """A frozen mainframe was left out before; the deployment that took the lane since owes it that, rolled back or not."""
+    world = world_with(mistyped=False)
+    world.done(EVE, c.Freeze("trade fair", mainframe="m1"))
+    ship(world, "v2")
+    world.done(ALICE, c.Push("v3", "some change"))
+    world.settle(500)
+    world.done(ALICE, c.Verify("v3"))
+    world.settle(500)
+    world.done(BO, c.Approve("v3"))
+    world.done(CY, c.Approve("v3"))
+    assert of(world, "v3").unasked == ("eu",)
+    world.done(ALICE, c.Rollback("v3"))
+    world.settle(500)
+    world.done(EVE, c.Unfreeze(mainframe="m1"))
+    world.settle(500)
+    assert world.omegas["eu"].mainframes["m1"].running["main"] == digest_of("v2")
+    assert not any(isinstance(event, e.RegionLeftAlone) for event in world.events("v3#1"))
+    holds(world)
+
+
+def test_what_is_left_alone_is_told_with_the_reason() -> None:
+    world = world_with()
+    ship(world, "v2")
+    world.done(ALICE, c.Rollback("v2"))
+    world.settle(500)
+    (left,) = [event for event in world.events("v2#1") if isinstance(event, e.RegionLeftAlone)]
+    assert left == e.RegionLeftAlone("eue", "settings hold no token for https://eue.omega.test")
+    d = of(world, "v2")
+    card = "\n".join(str(line) for line in deployment_card(d, world.facts(None, d), "UTC").lines)
+    assert "OMEGA eue: was given nothing" in card
+    assert "OMEGA eu: Running v1" in card
+    assert "OMEGA eue was given nothing of it" in str(world.outbox[-1].card.lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from core import say
 from core.cards import Bar
 from core.facts import Facts
-from core.phases.rollback import nothing_there
 from core.stages import Stage
 from core.state import PUBLIC, Deployment
 from core.views.card.fleet import back_again, frozen, left_out, owner_level, reached
@@ -70,7 +69,7 @@ def rollback(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         lines.append("Off Public; nothing was pushed to OMEGA")
     else:
         lines += [_restored(d, region, ref.name if ref else None) for region, ref in d.restore]
-        lines += nothing_there(d)
+        lines += [f"OMEGA {region}: was given nothing" for region in d.regions if region not in dict(d.restore)]
         lines += [*back_again(d), *frozen(d, facts, zone)]
     if d.stage is Stage.ROLLBACK_FAILED:
         lines += [d.failure or "", f"Next: `deploy rollback {d.name}` tries again what failed"]

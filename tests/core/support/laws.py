@@ -493,7 +493,7 @@ def mainframes_run_what_their_peers_do(world: World) -> None:
     for component, lane in world.lanes.items():
         for region, ref in lane.current:
             host = world.omegas[region]
-            if lane.holder is not None or component not in host.given:
+            if lane.holder is not None or component not in host.given or _passed_by(world, component, region):
                 continue
             owners, others = _by_tier(ref)
             for mainframe in host.mainframes.values():
@@ -501,6 +501,19 @@ def mainframes_run_what_their_peers_do(world: World) -> None:
                     wanted = owners if mainframe.tier == "server-owner" else others
                     runs = mainframe.running.get(component)
                     assert runs == wanted, f"{mainframe.name} in {region} runs {runs} of {component}, not {wanted}"
+
+
+def _passed_by(world: World, component: str, region: str) -> bool:
+    """Whether a rollback left the region alone since anything was sent there: the next deployment brings all up."""
+    passed = False
+    for line in world.journal:
+        if line.chain != SYSTEM and world.deployments[line.chain].component == component:
+            match line.event:
+                case e.RegionLeftAlone(region=where) if where == region:
+                    passed = True
+                case e.DistributionTaken(region=where) if where == region:
+                    passed = False
+    return passed
 
 
 def components_are_apart(world: World) -> None:
