@@ -336,7 +336,7 @@ def test_home_channels_hear_what_is_taken_out() -> None:
 
 
 def test_a_region_that_answers_is_not_left_alone_and_its_mainframes_get_what_they_missed() -> None:
-    """A frozen mainframe was left out before; the deployment that took the lane since owes it that, rolled back or not."""
+    """A frozen mainframe was left out before: whatever took the lane since owes it that, rolled back or not."""
     world = world_with(mistyped=False)
     world.done(EVE, c.Freeze("trade fair", mainframe="m1"))
     ship(world, "v2")
