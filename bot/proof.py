@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.checkpoints import proof, whole
 from bot.keys import Trust
 from core.commands import split_id
-from core.events import SYSTEM, ServerConfigured
+from core.events import SYSTEM, ServerConfigured, ServerUnconfigured
 from core.ports import Store
 from core.release.signing import digest_of
 from core.replay import Replay, lanes, unlike_lane
@@ -109,6 +109,8 @@ async def _unlike_servers(store: Store) -> AsyncIterator[str]:
         if entry.kind == ServerConfigured.__name__:
             data = entry.data
             told[data["role"], data["region"]] = (data["name"], data["url"], data["public_key"], entry.by)
+        elif entry.kind == ServerUnconfigured.__name__:
+            told.pop((entry.data["role"], entry.data["region"]), None)
     stored: dict[tuple[str, str], tuple[str, str, str | None, str]] = {
         (server.role, server.region): (server.name, server.url, server.public_key, server.configured_by)
         for server in await store.servers()

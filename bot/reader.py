@@ -17,6 +17,7 @@ from core.facts import Facts
 from core.help import help_for, plain_lines
 from core.journal import Entry
 from core.people import Person
+from core.phases.blocks import unknown_component
 from core.policy import Scope, may
 from core.ports import (
     Agents,
@@ -31,7 +32,7 @@ from core.ports import (
 )
 from core.release.wire import Registered
 from core.stages import MOVING, Stage
-from core.state import Deployment, Server
+from core.state import Deployment, ReleaseRef, Server, omega
 from core.text import nearest
 from core.views import answers
 from core.views.audit import evidence
@@ -42,6 +43,8 @@ _ASKING = 5.0
 """Seconds that an answer waits for one server."""
 _PAGE = 1000
 """Journal entries read at once for a timeline."""
+_RECENT = 50
+"""A component's newest deployments, among which the rollback is that brought back what it runs."""
 _LOOK_AGAIN = 1.0
 """Seconds after which a wait looks again by itself: another process may have made the change."""
 _WAY = (
@@ -98,7 +101,7 @@ class Reader:
             case c.Status(id=str(typed)):
                 return await self._one(typed, facts, zone)
             case c.History(count, component):
-                return _done(await self._history(count, component, facts, zone))
+                return await self._history(count, component, facts, zone)
             case c.When(id=typed):
                 return await self._when(typed, facts, zone)
             case c.Show(id=typed):
@@ -125,12 +128,22 @@ class Reader:
     async def _status(self, facts: Facts, zone: str) -> Card:
         active = [d for d in facts.unfinished if _sees(facts, d.component)]
         lanes = [lane for lane in facts.lanes if _sees(facts, lane.component)]
-        since = {}
-        for ref in {ref for lane in lanes for ref in lane.releases}:
-            d = await self._store.deployment(ref.id, ref.attempt)
-            if d is not None:
-                since[d.key] = d.stage_since
+        since: dict[str, datetime] = {}
+        for lane in lanes:
+            for region, ref in lane.current:
+                if ref is not None and (at := await self._runs_since(lane.component, region, ref)):
+                    since[ref.key] = max(at, since.get(ref.key, at))
         return answers.status(active, lanes, since, await self._alpha_now(), facts, zone)
+
+    async def _runs_since(self, component: str, region: str, ref: ReleaseRef) -> datetime | None:
+        """When the release began to run there: by its own switch, or by another's rollback that brought it back."""
+        own = await self._store.deployment(ref.id, ref.attempt)
+        acts = [own] if own is not None else []
+        if own is None or own.generation != ref.generation:
+            page = await self._store.history(_RECENT, component=component)
+            acts = [*(d for d in page.deployments if d.generation == ref.generation), *acts]
+        rows = (d.placement(omega(region)) for d in acts)
+        return next((row.since for row in rows if row is not None and row.since is not None), None)
 
     async def _one(self, typed: str, facts: Facts, zone: str) -> Reply:
         d = _found(facts)
@@ -149,11 +162,13 @@ class Reader:
         card = answers.not_found(typed, nearest(c.split_id(typed)[0], known))
         return Reply("refused", card)
 
-    async def _history(self, count: int, component: str | None, facts: Facts, zone: str) -> Card:
+    async def _history(self, count: int, component: str | None, facts: Facts, zone: str) -> Reply:
         page = await self._store.history(count, component=component)
         shown = [d for d in page.deployments if _sees(facts, d.component)]
+        if not shown and (unknown := unknown_component(component, facts)):
+            return Reply("refused", Card(unknown, tone="bad", summary=unknown))
         notes = await self._store.noted([d.key for d in shown])
-        return answers.history(shown, notes, facts, zone)
+        return _done(answers.history(shown, notes, facts, zone, component))
 
     async def _journal(self, chain: str) -> Sequence[Entry]:
         return await self._store.journal(chain, limit=_PAGE)

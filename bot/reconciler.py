@@ -227,7 +227,8 @@ class Reconciler:
         except (ServerFault, ArtifactProblem) as fault:
             if (isinstance(fault, ServerFault) and fault.temporary) or not _fails_by_it(facts):
                 raise
-            await self._service.observe(lease.key, StepFailed(str(fault), _region(effect)), lease)
+            failed = StepFailed(str(fault), _region(effect), unseen=isinstance(effect, fx.Look))
+            await self._service.observe(lease.key, failed, lease)
             return fx.Observed()
         log.debug("performed", deployment=lease.key, effect=type(effect).__name__)
         return seen

@@ -45,6 +45,9 @@ _SWEPT = 100
 _ASKS_WHO_MAY_VOTE = (ChecksSeen, VotesStale, LaneFree, Elapsed)
 """Outcomes that ask people for their votes, or count them."""
 
+_NEVER_SEEN = c.Configure | c.Unconfigure | c.Push | c.Note | c.Lock | c.Unlock | c.Freeze | c.Unfreeze
+"""Commands that act on nothing which a card's button had shown."""
+
 NOBODY = "nobody"
 
 
@@ -295,7 +298,7 @@ def _certain(value: T | None) -> T:
 
 
 def _with_seen(command: Writing, seen: c.Seen | None) -> Writing:
-    if seen is None or isinstance(command, c.Configure | c.Push | c.Note | c.Lock | c.Unlock | c.Freeze | c.Unfreeze):
+    if seen is None or isinstance(command, _NEVER_SEEN):
         return command
     return replace(command, seen=seen)
 

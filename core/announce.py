@@ -7,7 +7,7 @@ or by name in the thread, as they chose. Cards, checks and progress send nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from core import events as e
@@ -18,12 +18,12 @@ from core.facts import Facts
 from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import CANNOT_BE_UNDONE, in_words, seconders
+from core.phases.rollback import CANNOT_BE_UNDONE, goes_offline, seconders, undoing
 from core.policy import admins, barriers, countersigners, covers, helpers, would_leave_out
 from core.ports import Kind, Outbound
 from core.routing import subscribed
 from core.stages import Stage
-from core.state import Check, Deployment, LeftOut
+from core.state import Check, Deployment, LeftOut, Mainframe
 
 
 def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outbound]:
@@ -115,6 +115,9 @@ def _system(event: e.Event, facts: Facts) -> list[Outbound]:
             what = "Public" if event.role == "public" else f"OMEGA {event.region}"
             was = f", in place of {event.replaced}" if event.replaced else ""
             told = f"{by} configured {what}: {event.name} at {event.url}{was}"
+            return _lines((facts.channel, *facts.policy.homes), told)
+        case e.ServerUnconfigured():
+            told = f"{by} took OMEGA {event.region} out: {event.name} at {event.url}. Nothing goes there any more"
             return _lines((facts.channel, *facts.policy.homes), told)
         case e.Blocked():
             return _lines(_concerned(event.component, facts), f"{by} {_blocked(event, facts)}")
@@ -341,8 +344,9 @@ class _Teller:
 
     def failed(self, event: e.Failed) -> None:
         title = f"❌ {self.d.name} failed in {event.failed_in.words}"
-        self.thread(title, event.why, tone="bad", broadcast=self.d.touched)
-        self.ping([self.d.pusher], title, event.why)
+        again = (f"Next: `deploy verify {self.d.name}`",) if event.failed_in is Stage.VERIFYING else ()
+        self.thread(title, event.why, *again, tone="bad", broadcast=self.d.touched)
+        self.ping([self.d.pusher], title, event.why, *again)
 
     def paused(self, why: str, automatic: bool) -> None:
         title = f"⏸ {self.d.name} is paused" + ("" if automatic else f" by {self.actor}")
@@ -352,15 +356,16 @@ class _Teller:
         self.ping([self.d.pusher, *(person.id for person in could)], title, why, help_)
 
     def rolling_back(self, event: e.RollbackStarted) -> None:
-        what = in_words(event.restore) if event.restore else "off Public; nothing was pushed to OMEGA"
+        what = undoing(self.d, event.restore) if event.restore else ("off Public; nothing was pushed to OMEGA",)
         why = (f"“{event.why}”",) if event.why else ()
-        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, what)
+        self.thread(f"↩️ {self.actor} rolls {self.d.name} back", *why, *what)
 
     def rolled_back(self, touched: bool) -> None:
         d = self.d
         title = f"↩️ {d.name} is rolled back"
-        lines = (in_words(d.restore).replace("returns to", "runs"), *fleet_lines(d)) if touched else (
-            "Nothing was pushed to OMEGA",)  # fmt: skip
+        now = (words.replace("returns to", "runs").replace("goes offline", "is offline")
+               for words in undoing(d, d.restore))  # fmt: skip
+        lines = (*now, *fleet_lines(d)) if touched else ("Nothing was pushed to OMEGA",)
         self.thread(title, *lines, broadcast=touched)
         self.ping([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
 
@@ -392,13 +397,20 @@ def facts_line(d: Deployment) -> str:
     return f"{d.component}, sha256 {say.digest(d.digest)}, {say.size(d.size)}"
 
 
+def _well(fleet: Sequence[Mainframe]) -> int:
+    return sum(m.status == "healthy" for m in fleet)
+
+
 def fleet_lines(d: Deployment) -> tuple[str, ...]:
     """The mainframes that this is about, counted; those that sleep are named, for they follow later."""
     included = [m for m in d.mainframes if m.included]
     if not included and not d.left_out:
         return ("No mainframe is licensed for it",)
-    well = sum(m.status == "healthy" for m in included)
-    lines = [f"{well} of {len(included)} mainframes healthy"]
+    offline = [m for m in included if goes_offline(d, m)]
+    running = [m for m in included if m not in offline]
+    lines = [f"{_well(offline)} of {len(offline)} mainframes offline"] if offline else []
+    if running or not offline:
+        lines.insert(0, f"{_well(running)} of {len(running)} mainframes healthy")
     asleep = [m.name for m in included if m.status == "asleep"]
     if asleep:
         lines.append(f"Lagging, they follow when they wake: {say.listed(asleep[:5])}")

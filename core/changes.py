@@ -15,7 +15,7 @@ from core.journal import Draft
 from core.ports import Change, Lease, Outbound, Settled
 from core.routing import subscribed
 from core.stages import ON_ITS_WAY, Stage
-from core.state import Block, Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server, ServerRole
 from core.steps import has_work
 
 
@@ -36,12 +36,16 @@ def change(
     entries: list[Draft] = []
     outbox: list[Outbound] = []
     servers: list[Server] = []
+    removed: list[tuple[ServerRole, str]] = []
     blocks: list[Block] = []
     lifted: list[str] = []
     for event in events:
         match event:
             case e.ServerConfigured():
                 servers.append(_server(event, by, facts.now))
+                entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
+            case e.ServerUnconfigured():
+                removed.append((event.role, event.region))
                 entries.append(_draft(e.SYSTEM, event, facts.now, by, via))
             case e.Blocked():
                 blocks.append(event.block(by, facts.now))
@@ -67,6 +71,7 @@ def change(
         deployment=after if moved else None,
         lane=lane if lane is not facts.lane else None,
         servers=tuple(servers),
+        removed=tuple(removed),
         blocks=tuple(blocks),
         lifted=tuple(lifted),
         judged=_judged(events, facts),
@@ -77,7 +82,7 @@ def change(
         follow=_follow(after, facts, fresh=fresh) if moved and after else (),
         settled=settled,
         due=_due(after if moved else None, facts, turned=lane is not facts.lane or _place(before) != _place(after))
-        + tuple((other.key, facts.now) for other in concerned if servers or anew),
+        + tuple((other.key, facts.now) for other in concerned if servers or removed or anew),
         lease=lease,
     )
 

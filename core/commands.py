@@ -58,6 +58,11 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class Unconfigure:
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
 class Servers:
     pass
 
@@ -236,6 +241,7 @@ class Help:
 
 Command: TypeAlias = (
     Configure
+    | Unconfigure
     | Servers
     | Push
     | Verify
@@ -381,6 +387,17 @@ SPECS: tuple[Spec, ...] = (
         tried=("config", "setup", "set", "server", "url"),
     ),
     Spec(
+        "unconfigure",
+        Unconfigure,
+        "Take out a region of OMEGA.",
+        "Server Configuration",
+        ("deploy unconfigure eu",),
+        (Argument("region", "region", "the region, as `deploy servers` lists it", "region", required=True),),
+        role="admin",
+        writes=True,
+        tried=("decommission", "deconfigure", "forget"),
+    ),
+    Spec(
         "servers",
         Servers,
         "List ALPHA, Public and OMEGA: where they are and what they run.",
@@ -483,7 +500,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "rollback",
         Rollback,
-        "Roll an update back: off Public, or back to what production ran before.",
+        "Roll an update back: off Public, or to what ran before.",
         "Deployment Management",
         ("deploy rollback v1.0.0", "deploy rollback v1.0.0 'Login errors'"),
         (_id(), _text("reason", "why, for the history")),
@@ -655,7 +672,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "show",
         Show,
-        "Show one deployment's timeline: what happened, when, and who did it.",
+        "Show one deployment's timeline: what, when, who.",
         "Monitoring",
         ("deploy show v1.0.0", "deploy show v1.0.0#2"),
         (_id(),),
@@ -665,7 +682,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "audit",
         Audit,
-        "Show one deployment's timeline with its evidence: votes, checks, digests, hashes.",
+        "Show one deployment's timeline with its evidence.",
         "Monitoring",
         ("deploy audit v1.0.0", "deploy audit v1.0.0#2"),
         (_id(),),

@@ -189,6 +189,8 @@ class LaneTaken:
     replaces: tuple[tuple[str, ReleaseRef | None], ...]
     left_out: tuple[LeftOut, ...] = ()
     """Mainframes that are frozen at this moment: nothing of it reaches them."""
+    asks: bool = False
+    """Whether each region is recorded before it is asked. In journals of earlier versions none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,13 @@ class Packaged:
 
     statement: str
     """SHA-256 of the signed statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionAsked:
+    """It is asked to run the release from here on, so it may."""
+
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +329,14 @@ class RegionRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionLeftAlone:
+    """Rolling back: it cannot be asked, and it never was, so there is nothing to undo there."""
+
+    region: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RolledBack:
     touched: bool
 
@@ -388,6 +405,16 @@ class ServerConfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerUnconfigured:
+    """A region was taken out, where nothing ran."""
+
+    role: ServerRole
+    region: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """Production was locked or frozen, or everything paused; see core.state.Block."""
 
@@ -447,12 +474,14 @@ DeploymentEvent = (
     Pushed | ArtifactFixed | Staged | VerificationQueued | VerificationStarted | CheckFinished | VerificationPassed
     | VerificationFailed | Voted | VotesFell | VoteWithdrawn | ApproversReminded | Escalated | Approved | StartSet
     | StartDue | EmergencyDeclared | Countersigned | CountersignOverdue | RollbackAsked | LaneTaken | Packaged
-    | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | MainframesLetIn | MainframesSettled
-    | Completed | Rejected | Cancelled
-    | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RolledBack | SlotWithdrawn
-    | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
+    | RegionAsked | RegionSwitched | DistributionStarted | DistributionTaken | MainframeChanged | MainframesLetIn
+    | MainframesSettled | Completed | Rejected | Cancelled
+    | Failed | Retried | Paused | Resumed | RollbackStarted | RegionRestored | RegionLeftAlone | RolledBack
+    | SlotWithdrawn | BaselineSet | HealthWorsened | HealthRecovered | Attested | Noted | OutcomeStale
 )  # fmt: skip
-SystemEvent = Opened | ServerConfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged | Exported
+SystemEvent = (
+    Opened | ServerConfigured | ServerUnconfigured | Blocked | Unblocked | TestedOnAlpha | PeopleChanged | Exported
+)
 Event = DeploymentEvent | SystemEvent
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (*get_args(DeploymentEvent), *get_args(SystemEvent))}

@@ -130,6 +130,8 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _deploying(d, event, at)
         case e.Packaged():
             return replace(d, packaged=True)
+        case e.RegionAsked(region):
+            return place(d, omega(region), observed="starting", unasked=False, error=None, since=at)
         case e.RegionSwitched(region, url):
             return place(d, omega(region), observed="healthy", url=url, error=None, since=at)
         case e.DistributionStarted():
@@ -164,6 +166,12 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
             return _rolling_back(d, event, by)
         case e.RegionRestored(region):
             return place(d, omega(region), observed="restored", error=None, since=at)
+        case e.RegionLeftAlone(region):
+            others = tuple(one for one in d.restore if one[0] != region)
+            left_out = tuple(one for one in d.left_out if one.region != region)
+            return place(
+                replace(d, restore=others, left_out=left_out), omega(region), observed="restored", error=None, since=at
+            )
         case e.RolledBack():
             return replace(d, stage=Stage.ROLLED_BACK, hold=None, baseline_due=d.touched)
         case e.SlotWithdrawn():
@@ -207,7 +215,8 @@ def _leave_public(d: Deployment) -> Deployment:
 
 
 def _verifying(d: Deployment, event: e.VerificationStarted, at: datetime, by: str) -> Deployment:
-    asked_by = d.verify_by or by
+    again = d.verification.requested_by if d.verification and d.stage is Stage.VERIFYING else None
+    asked_by = d.verify_by or again or by
     run = Verification(event.run, event.nonce, event.digest, at, event.deadline, asked_by, event.checks)
     cleared = replace(d, failed_in=None, failure=None, votes=(), verify_by=None, emergency=None, start=None)
     return replace(cleared, stage=Stage.VERIFYING, verification=run, runs=event.run)
@@ -242,7 +251,7 @@ def _deploying(d: Deployment, event: e.LaneTaken, at: datetime) -> Deployment:
     for region, replaced in event.replaces:
         deploying = place(
             deploying, omega(region), desired="running", observed="starting", digest=d.digest, replaced=replaced,
-            error=None, since=at,
+            unasked=event.asks, error=None, since=at,
         )  # fmt: skip
     return deploying
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from core.events import CheckFinished, Event
 from core.people import Person
+from core.policy.roles import roles_in
 from core.policy.rules import Policy
 from core.ports import AlphaFile, Probe
 from core.release.manifest import Manifest
-from core.state import Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
+from core.state import DEFAULT_COMPONENT, Block, Deployment, Lane, MainframeStatus, ManifestFacts, Server
 
 ASHAT = "ashat"
 """Who acts where no person does: what was observed, and thresholds that trip."""
@@ -85,6 +86,15 @@ class Facts:
         return tuple(sorted(server.region for server in self.servers if server.role == "omega"))
 
     @property
+    def components(self) -> tuple[str, ...]:
+        """All that are known, where the decision is about production as a whole: deployed, on the way, or in settings.
+
+        Those alone that the asker has any role for: the others are none of their business.
+        """
+        found = {lane.component for lane in self.lanes} | {d.component for d in self.unfinished} | {DEFAULT_COMPONENT}
+        return tuple(name for name in sorted(found | self.policy.components) if roles_in(self.me, self.policy, name))
+
+    @property
     def paused(self) -> Block | None:
         """The pause of everything, while it stands."""
         return next((block for block in self.blocks if block.kind == "pause" and block.stands(self.now)), None)
@@ -140,6 +150,13 @@ class ChecksSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTaken:
+    """Public has a run of this number that it was asked for otherwise: its memory goes beyond the bot's."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
 class VotesStale:
     """Something that the votes cover has changed."""
 
@@ -160,6 +177,14 @@ class PackageSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionReady:
+    """A region answers and has the bytes: it would be asked to run them now."""
+
+    region: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegionHealthy:
     region: str
     generation: int
@@ -174,6 +199,8 @@ class StepFailed:
     region: str | None = None
     newer: int = 0
     """The generation that OMEGA was given by another, where that is why; the next try has to be above it."""
+    unseen: bool = False
+    """Whether the server could not even be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +261,7 @@ class Elapsed:
 
 
 Outcome = (
-    ArtifactCopied | SlotHealthy | ChecksSeen | VotesStale | LaneFree | HeldWithAll | PackageSigned | RegionHealthy
-    | StepFailed | FleetSeen | FreezeOver | Superseded | SlotGone | BaselineRuns | HealthSeen | StatementSigned
-    | Elapsed
+    ArtifactCopied | SlotHealthy | ChecksSeen | RunTaken | VotesStale | LaneFree | HeldWithAll | PackageSigned
+    | RegionReady | RegionHealthy | StepFailed | FleetSeen | FreezeOver | Superseded | SlotGone | BaselineRuns
+    | HealthSeen | StatementSigned | Elapsed
 )  # fmt: skip

@@ -11,6 +11,8 @@ from core.stages import ENDED, Stage
 PUBLIC = "public"
 """The name of the Public server in placements; OMEGA's regions are `omega/<region>`."""
 DEFAULT_REGION = "main"
+DEFAULT_COMPONENT = "main"
+"""Of an update whose manifest names none."""
 
 
 def omega(region: str) -> str:
@@ -35,6 +37,10 @@ class ReleaseRef:
     @property
     def name(self) -> str:
         return label(self.id, self.attempt)
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}#{self.attempt}"
 
     @property
     def for_all(self) -> ReleaseRef | None:
@@ -144,6 +150,8 @@ class Placement:
     digest: str | None = None
     replaced: ReleaseRef | None = None
     """OMEGA: what this deployment's switch replaced there; a rollback returns to it."""
+    unasked: bool = False
+    """OMEGA: nothing was asked of it yet, so nothing of this deployment can be there, whether it answers or not."""
     distributing: int = 0
     """OMEGA: the generation of the distribution that it has taken on."""
     url: str | None = None
@@ -323,7 +331,7 @@ class Deployment:
 
     @property
     def touched(self) -> bool:
-        """Whether any OMEGA was asked to run it."""
+        """Whether it took its component's lane, after which any OMEGA may have been asked to run it."""
         return any(place.server != PUBLIC for place in self.placements)
 
     @property
@@ -347,6 +355,11 @@ class Deployment:
     @property
     def regions(self) -> tuple[str, ...]:
         return tuple(place.server.removeprefix("omega/") for place in self.placements if place.server != PUBLIC)
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """The regions where nothing of it can be."""
+        return tuple(place.server.removeprefix("omega/") for place in self.placements if place.unasked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from core.facts import (
     PackageSigned,
     Refused,
     RegionHealthy,
+    RegionReady,
+    RunTaken,
     SlotGone,
     SlotHealthy,
     StatementSigned,
@@ -47,7 +49,7 @@ AboutOne = (
 """The commands that are about one deployment."""
 AboutAll = c.Lock | c.Unlock | c.Freeze | c.Unfreeze | c.Pause | c.Resume
 """About production as a whole, or about one component of it; pause and resume where they name no deployment."""
-Writing = c.Configure | c.Push | c.Lock | c.Unlock | c.Freeze | c.Unfreeze | AboutOne
+Writing = c.Configure | c.Unconfigure | c.Push | c.Lock | c.Unlock | c.Freeze | c.Unfreeze | AboutOne
 """The commands that change something; the others only read."""
 
 
@@ -59,6 +61,8 @@ def decide(command: Writing, facts: Facts) -> Verdict:
     match command:
         case c.Configure():
             return configure.configure(command, facts)
+        case c.Unconfigure():
+            return configure.unconfigure(command, facts)
         case c.Push():
             return push.push(command, facts)
         case c.Lock():
@@ -88,7 +92,7 @@ def _asked_for(command: Writing) -> c.Spec:
 def about(command: Writing) -> str | None:
     """The deployment that the command is about, as typed; None where it is about none, or opens one."""
     match command:
-        case c.Configure() | c.Push() | c.Lock() | c.Unlock() | c.Freeze() | c.Unfreeze():
+        case c.Configure() | c.Unconfigure() | c.Push() | c.Lock() | c.Unlock() | c.Freeze() | c.Unfreeze():
             return None
         case _:
             return command.id
@@ -100,6 +104,8 @@ def scope_of(command: Writing, facts: Facts) -> Scope:
     match command:
         case c.Configure(role=role, region=region):
             return Scope(EVERY, (role if role == "public" else (region or DEFAULT_REGION).lower(),))
+        case c.Unconfigure(region=region):
+            return Scope(EVERY, (region.lower(),))
         case c.Push():
             manifest = facts.alpha.manifest if facts.alpha else None
             return Scope(manifest.component if manifest else None, (PUBLIC,))
@@ -199,6 +205,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return push.healthy(outcome, d, facts)
         case ChecksSeen():
             return verify.seen(outcome, d, facts)
+        case RunTaken():
+            return verify.taken(outcome, d, facts)
         case VotesStale():
             return approve.stale(d, facts)
         case LaneFree():
@@ -207,6 +215,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
             return deploy.held_with_all(d, facts)
         case PackageSigned():
             return deploy.packaged(outcome, d)
+        case RegionReady():
+            return deploy.region_ready(outcome, d)
         case RegionHealthy():
             return (
                 rollback.region_restored(outcome, d)

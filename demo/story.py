@@ -19,7 +19,7 @@ import httpx
 from bot import logs
 from core.stages import Stage
 from core.state import PUBLIC
-from demo.cast import LICENCES
+from demo.cast import LICENCES, REGION
 from demo.servers import Servers, start
 from demo.serving import client, served, slot_serves
 from demo.session import Session, StoryBroken, session
@@ -65,7 +65,7 @@ def _security_patch(servers: Servers) -> Sequence[Step]:
     what = "'Critical security fixes for authentication module'"
     return (
         Step("eve", f"deploy configure public {servers.urls['public']} Staging", nothing),
-        Step("eve", f"deploy configure omega {servers.urls['omega']} Production", nothing),
+        Step("eve", f"deploy configure omega {servers.urls['omega']} Production --region {REGION}", nothing),
         Step("alice", f"deploy push {patch} {what}", Then(Stage.STAGED, {}, (patch,))),
         Step("alice", f"deploy verify {patch}", Then(Stage.AWAITING_APPROVAL, {}, (patch,))),
         Step("bo", f"deploy approve {patch}", Then(Stage.COMPLETED, after)),

@@ -70,7 +70,7 @@ _TURN = 0x41534801
 
 def save(c: Connection, change: Change, working: Working, now: datetime) -> Deployment | None:
     """Write `change`; the deployment as it is now stored. Raises Conflict or FenceLost; the caller rolls back."""
-    if change.blocks or change.lifted or change.servers:
+    if change.blocks or change.lifted or change.servers or change.removed:
         in_turn(c)
     elif change.judged is not None or change.relied_on is not None:
         in_turn(c, shared=True)
@@ -83,6 +83,8 @@ def save(c: Connection, change: Change, working: Working, now: datetime) -> Depl
         _lane(c, change.lane)
     for server in change.servers:
         _server(c, server)
+    for role, region in change.removed:
+        deleting(SERVER, "role", "region").run(c, {"its_role": role, "its_region": region})
     _blocks(c, change)
     _tested(c, change.tested)
     entries = append(c, change.entries, stored.key if stored else None, working.end)

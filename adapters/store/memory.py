@@ -102,6 +102,7 @@ class MemoryStore:
         if change.lane:
             current = tuple(sorted(change.lane.current, key=lambda row: row[0]))
             self._lanes[change.lane.component] = replace(change.lane, version=change.lane.version + 1, current=current)
+        self._servers = {place: server for place, server in self._servers.items() if place not in change.removed}
         self._servers |= {(server.role, server.region): server for server in change.servers}
         self._blocks = {key: block for key, block in self._blocks.items() if key not in change.lifted}
         self._blocks |= {block.id: block for block in change.blocks}

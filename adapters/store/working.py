@@ -152,7 +152,7 @@ class Kept:
             self._put(stored)
         if change.lane:
             self._lanes = None
-        if change.servers:
+        if change.servers or change.removed:
             self._servers = None
         if change.blocks or change.lifted:
             self._blocks = None

@@ -267,7 +267,7 @@ def lane_is_free(d: Deployment, facts: Facts) -> bool:
 def lane_taken(d: Deployment, facts: Facts) -> LaneTaken:
     """The lane issues the generation under which production will change."""
     replaces = tuple((region, facts.lane.running(region)) for region in facts.regions)
-    return LaneTaken(facts.lane.generation + 1, facts.nonce, replaces, would_leave_out(d, facts))
+    return LaneTaken(facts.lane.generation + 1, facts.nonce, replaces, would_leave_out(d, facts), asks=True)
 
 
 def free(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:

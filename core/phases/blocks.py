@@ -18,7 +18,7 @@ from core.text import likest
 
 _HELD = frozenset(TRANSITIONS[Act.PAUSE])
 _NEAREST = 3
-"""Names that are told where a mainframe is not known."""
+"""Names that are told where a mainframe or a component is not known."""
 Scoped = tuple[str | None, str | None, str | None]
 """Component, region and mainframe of a block."""
 
@@ -28,6 +28,8 @@ def lock(command: Lock, facts: Facts) -> Verdict:
     until = _end(command, facts)
     if isinstance(until, Refused):
         return until
+    if unknown := unknown_component(command.component, facts):
+        return Refused("component", unknown)
     standing = next((one for one in _standing("lock", facts) if one.component == command.component), None)
     if standing is not None:
         who = "You hold" if standing.by == facts.me.id else f"{facts.name_of(standing.by)} holds"
@@ -42,6 +44,8 @@ def freeze(command: Freeze, facts: Facts) -> Verdict:
     until = _end(command, facts)
     if isinstance(until, Refused):
         return until
+    if unknown := unknown_component(command.component, facts):
+        return Refused("component", unknown)
     region = command.region.lower() if command.region else None
     if region is not None and region not in facts.regions:
         known = say.listed(facts.regions) if facts.regions else "none yet"
@@ -56,6 +60,16 @@ def freeze(command: Freeze, facts: Facts) -> Verdict:
     )
     follows = _goes_without(event, facts) if command.mainframe else _waits(event, facts)
     return Decided((event,), (f"Froze {_said(event, facts)}", *((unsure,) if unsure else ()), *follows))
+
+
+def unknown_component(name: str | None, facts: Facts) -> str | None:
+    """That nothing is known of it, in a sentence with the nearest: what is mistyped would hold nothing."""
+    known = facts.components
+    if name is None or name in known:
+        return None
+    likely = likest(name, known, _NEAREST)
+    there = f"; nearest: {say.listed(likely, 'or')}" if likely else ""
+    return f"No component {name} is known{there}. `deploy history` shows each deployment's"
 
 
 def _is_known(name: str, region: str | None, facts: Facts) -> Refused | str | None:

@@ -1,44 +1,78 @@
-"""Which servers there are: Public, and OMEGA by region."""
+"""Which servers there are: Public, and OMEGA by region; and taking a region out again."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from core.commands import Configure
-from core.events import ServerConfigured
+from core import say
+from core.commands import Configure, Unconfigure
+from core.events import ServerConfigured, ServerUnconfigured
 from core.facts import Decided, Facts, Refused, Verdict
 from core.phases.common import way_out
 from core.policy import Policy
 from core.ports import Probe
 from core.stages import Stage
-from core.state import DEFAULT_REGION, PUBLIC, Deployment, Server, omega
+from core.state import DEFAULT_REGION, PUBLIC, Deployment, Server, ServerRole, omega
 
 
 def configure(command: Configure, facts: Facts) -> Verdict:
-    """Save a server, whatever answers there now; say what does."""
-    region = (command.region or DEFAULT_REGION).lower()
-    if command.role == "public" and command.region:
-        return Refused("region", "Public has no region. `deploy configure public <url> <name>`")
-    refused = url_refused(command.url, command.role, facts.policy) or _in_use(command, region, facts.unfinished)
+    """Save a server, whatever answers there now; say what does.
+
+    A rollback that failed goes on at another server: where the old one never answers again there is no other way.
+    """
+    going_on = (d for d in facts.unfinished if command.role == "public" or d.stage is not Stage.ROLLBACK_FAILED)
+    region, probe = (command.region or DEFAULT_REGION).lower(), facts.probe or Probe("nothing")
+    refused = (
+        _which_region(command, facts)
+        or url_refused(command.url, command.role, facts.policy)
+        or _in_use(command.role, region, going_on)
+        or _wrong_agent(command, region, probe, facts.policy)
+        or _anothers(command, region, probe, facts)
+    )
     if refused:
         return refused
-    probe = facts.probe or Probe("nothing")
-    if wrong := _wrong_agent(command, probe, facts.policy):
-        return wrong
     url = command.url.rstrip("/")
-    old = _standing(command.role, region if command.role == "omega" else DEFAULT_REGION, facts)
+    old = _standing(command.role, region, facts)
     key = probe.about.public_key if probe.about else (old.public_key if old and old.url == url else None)
     event = ServerConfigured(
         role=command.role,
-        region=region if command.role == "omega" else DEFAULT_REGION,
+        region=region,
         name=command.name,
         url=url,
         public_key=key,
         replaced=old.url if old and old.url != url else None,
     )
-    return Decided((event,), (_saved(event), *_answers(probe, command), *_http_warning(command)))
+    says = (_saved(event), *_answers(probe, command), *_http_warning(command), *_left_behind(event, facts))
+    return Decided((event,), says)
+
+
+def unconfigure(command: Unconfigure, facts: Facts) -> Verdict:
+    """Take a region of OMEGA out, where nothing runs or may run: what is there would be looked after by nobody."""
+    region = command.region.lower()
+    server = _standing("omega", region, facts)
+    if server is None:
+        known = say.listed(facts.regions) if facts.regions else "none"
+        return Refused("region", f"OMEGA has no region {region}; there are {known}. `deploy servers`")
+    runs = [f"{ref.name} ({lane.component})" for lane in facts.lanes if (ref := lane.running(region))]
+    if runs:
+        another = f"`deploy configure omega <url> <name> --region {region}` puts another server in its place"
+        return Refused("runs", f"OMEGA {region} runs {say.listed(runs)}, so it stays. {another}")
+    event = ServerUnconfigured("omega", region, server.name, server.url)
+    says = f"OMEGA {region} is taken out: {server.name} at {server.url}. Nothing goes there any more"
+    return _in_use("omega", region, facts.unfinished) or Decided((event,), (says,))
+
+
+def _which_region(command: Configure, facts: Facts) -> Refused | None:
+    """Without a region the only one is meant, where that has no name of its own."""
+    if command.role == "public" and command.region:
+        return Refused("region", "Public has no region. `deploy configure public <url> <name>`")
+    if command.role == "public" or command.region or not set(facts.regions) - {DEFAULT_REGION}:
+        return None
+    there = say.listed([f"`--region {region}`" for region in facts.regions], "or")
+    return Refused("region", f"Which region? There is {there}; another name adds a region. `deploy servers`")
 
 
 def _standing(role: str, region: str, facts: Facts) -> Server | None:
@@ -88,23 +122,27 @@ def loopback(host: str) -> bool:
         return False
 
 
-def _in_use(command: Configure, region: str, unfinished: tuple[Deployment, ...]) -> Refused | None:
-    place = PUBLIC if command.role == "public" else omega(region)
+def _in_use(role: ServerRole, region: str, unfinished: Iterable[Deployment]) -> Refused | None:
+    """Where something of a deployment is, or comes at any moment."""
     for d in unfinished:
-        row = d.placement(place)
-        there = row is not None and row.observed not in ("withdrawn", "restored")
-        on_its_way = command.role == "omega" and (
-            d.stage in (Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING)
-            or (d.touched and d.stage is Stage.ROLLING_BACK)
-        )
-        if there or on_its_way or (command.role == "public" and d.stage in (Stage.PLANNED, Stage.STAGING)):
-            which = "Public" if command.role == "public" else f"OMEGA {region}"
+        on_public = d.stage in (Stage.PLANNED, Stage.STAGING) or _is_there(d, PUBLIC)
+        if on_public if role == "public" else _is_there(d, omega(region)):
+            which = "Public" if role == "public" else f"OMEGA {region}"
             why = f"{d.name} ({d.stage.words}) has something on {which}. Finish it, or {way_out(d)}, first"
             return Refused("in_use", why)
     return None
 
 
-def _wrong_agent(command: Configure, probe: Probe, policy: Policy) -> Refused | None:
+def _is_there(d: Deployment, place: str) -> bool:
+    """A region that is recorded as not asked has nothing, but is asked at any moment while something moves."""
+    row = d.placement(place)
+    if row is None:
+        return False
+    going_on = place != PUBLIC and d.stage in (Stage.DEPLOYING, Stage.ROLLING_BACK)
+    return going_on or not (row.unasked or row.observed in ("withdrawn", "restored"))
+
+
+def _wrong_agent(command: Configure, region: str, probe: Probe, policy: Policy) -> Refused | None:
     about = probe.about
     if about is None:
         return None
@@ -112,12 +150,39 @@ def _wrong_agent(command: Configure, probe: Probe, policy: Policy) -> Refused | 
         right = f"`deploy configure {about.role} {command.url} {command.name}`" if about.role != "mainframe" else (
             "Mainframes are not configured: they call OMEGA")  # fmt: skip
         return Refused("role", f"The agent at {command.url} has the role {about.role}, not {command.role}. {right}")
+    if command.role == "omega" and about.region and about.region.lower() != region:
+        right = f"`deploy configure omega {command.url} {command.name} --region {about.region.lower()}`"
+        return Refused("region", f"The agent at {command.url} is of the region {about.region}, not {region}. {right}, "
+                                 "or mend `region` in the agent's settings")  # fmt: skip
     wanted = policy.min_platform_version
     if wanted and _version(about.platform_version) < _version(wanted):
         has = about.platform_version or "an unknown version"
         return Refused("platform", f"{command.url} runs platform {has}; settings ask for {wanted} or newer. "
                                    "Update it there, and configure it again")  # fmt: skip
     return None
+
+
+def _anothers(command: Configure, region: str, probe: Probe, facts: Facts) -> Refused | None:
+    """One server counts once: what goes to two places must not be told of both and be in one."""
+    key = probe.about.public_key if probe.about else None
+    for other in facts.servers:
+        if (other.role, other.region) == (command.role, region):
+            continue
+        if _same_place(other.url, command.url) or (key is not None and other.public_key == key):
+            which = "Public" if other.role == "public" else f"OMEGA {other.region}"
+            return Refused("taken", f"The server at {command.url} is {which} already ({other.name}, {other.url}). "
+                                    "Each is one server of its own. `deploy servers`")  # fmt: skip
+    return None
+
+
+def _same_place(one: str, other: str) -> bool:
+    return _normal(one) == _normal(other)
+
+
+def _normal(url: str) -> tuple[str | None, int | None, str]:
+    """What is reached by it: http and https of one host and port cannot both be served there."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme), parts.path.rstrip("/")
 
 
 def _version(text: str | None) -> tuple[int, ...]:
@@ -144,6 +209,20 @@ def _answers(probe: Probe, command: Configure) -> tuple[str, ...]:
 
 def say_detail(probe: Probe) -> str:
     return probe.detail or "no answer"
+
+
+def _left_behind(event: ServerConfigured, facts: Facts) -> tuple[str, ...]:
+    """Where another server takes the place of one from which something could not be taken back."""
+    place = omega(event.region)
+    if event.role != "omega" or event.replaced is None:
+        return ()
+    rows = [(d, d.placement(place)) for d in facts.unfinished if d.stage is Stage.ROLLBACK_FAILED]
+    return tuple(
+        f"Warning: {d.name} may still run at {event.replaced}, where nothing looks any more. "
+        f"`deploy rollback {d.name}` goes on here"
+        for d, row in rows
+        if row is not None and row.observed != "restored" and not row.unasked
+    )
 
 
 def _http_warning(command: Configure) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from core.events import (
     MainframeChanged,
     Packaged,
     Paused,
+    RegionAsked,
     RegionSwitched,
     Resumed,
     Retried,
@@ -33,6 +34,7 @@ from core.facts import (
     PackageSigned,
     Refused,
     RegionHealthy,
+    RegionReady,
     StatementSigned,
     StepFailed,
     Verdict,
@@ -59,6 +61,9 @@ def retry(command: Retry, d: Deployment, facts: Facts) -> Verdict:
         case Stage.FAILED, Stage.DEPLOYING | Stage.DISTRIBUTING as stage:
             if facts.lane.holder != d.key:
                 return Refused("lane", f"{d.name} no longer holds {d.component}'s lane. `deploy rollback {d.name}`")
+            if gone := [region for region in d.regions if region not in facts.regions]:
+                why = f"OMEGA {say.listed(gone)} was taken out since, and {d.name} was approved for it too"
+                return Refused("region", f"{why}. `deploy rollback {d.name}`, and push it again")
             event = Retried(stage, facts.lane.generation + 1, facts.nonce, left_out_still(d, facts))
         case ((Stage.PLANNED | Stage.STAGING | Stage.DEPLOYING | Stage.DISTRIBUTING), _):
             return Decided((), (f"{d.name} is {d.stage.words} already",))
@@ -120,6 +125,13 @@ def packaged(outcome: PackageSigned, d: Deployment) -> tuple[DeploymentEvent, ..
     if d.stage is not Stage.DEPLOYING:
         return None
     return () if d.packaged else (Packaged(outcome.statement),)
+
+
+def region_ready(outcome: RegionReady, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
+    """Recorded before it is asked: a rollback has nothing to undo where that never was."""
+    if d.stage is not Stage.DEPLOYING or outcome.generation != d.generation:
+        return None
+    return (RegionAsked(outcome.region),) if outcome.region in d.unasked else ()
 
 
 def region_healthy(outcome: RegionHealthy, d: Deployment) -> tuple[DeploymentEvent, ...] | None:

@@ -12,6 +12,7 @@ from core.events import (
     Cancelled,
     DeploymentEvent,
     Failed,
+    RegionLeftAlone,
     RegionRestored,
     RollbackAsked,
     RollbackStarted,
@@ -24,7 +25,7 @@ from core.phases.common import does_not_fit, stale_click
 from core.phases.deploy import failures, fleet_changes
 from core.policy import Scope, names, not_undone, who_may
 from core.stages import BEFORE_OMEGA, Stage
-from core.state import PUBLIC, Asked, Deployment, ReleaseRef, omega
+from core.state import PUBLIC, Asked, Deployment, Mainframe, ReleaseRef, omega
 
 Restore = tuple[tuple[str, ReleaseRef | None], ...]
 
@@ -68,7 +69,16 @@ def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
         return Refused("not_current", f"{d.name} runs nowhere in production any more. `deploy history` shows what does")
     if d.manifest.irreversible and d.stage is not Stage.ROLLBACK_FAILED:
         return _irreversible(command, d, restore, facts)
-    return Decided((_started(command.reason, d, restore, facts),), (f"Rolling {d.name} back: {in_words(restore)}",))
+    first, *more = undoing(d, restore)
+    return Decided((_started(command.reason, d, restore, facts),), (f"Rolling {d.name} back: {first}", *more))
+
+
+def undoing(d: Deployment, restore: Restore) -> tuple[str, ...]:
+    """`OMEGA eu returns to v1`; and where nothing has to be undone, whether it answers or not."""
+    undone = tuple(one for one in restore if one[0] not in d.unasked)
+    where = [f"OMEGA {region}" for region in d.unasked]
+    spared = (f"{say.listed(where)} {'was' if len(where) == 1 else 'were'} given nothing of it",) if where else ()
+    return (*((in_words(undone),) if undone else ()), *spared)
 
 
 def _started(why: str | None, d: Deployment, restore: Restore, facts: Facts) -> RollbackStarted:
@@ -161,6 +171,16 @@ def _runs_in(d: Deployment, region: str, facts: Facts) -> bool:
     return ref is not None and (ref.id, ref.attempt) == (d.id, d.attempt)
 
 
+def goes_offline(d: Deployment, mainframe: Mainframe) -> bool:
+    """Whether a rollback of `d` leaves the mainframe with nothing to run, which is well too."""
+    if d.stage not in (Stage.ROLLING_BACK, Stage.ROLLED_BACK, Stage.ROLLBACK_FAILED):
+        return False
+    ref = dict(d.restore).get(mainframe.region)
+    if ref is None or d.manifest.level != "standard" or mainframe.tier == "server-owner":
+        return ref is None
+    return ref.for_all is None
+
+
 def cancel(command: Cancel, d: Deployment, facts: Facts) -> Verdict:
     """End it before OMEGA is touched. Its slot on Public is withdrawn by and by."""
     refused = stale_click(d, command.seen, facts)
@@ -215,6 +235,8 @@ def _told(d: Deployment, regions: set[str]) -> bool:
 def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
     if d.stage is not Stage.ROLLING_BACK:
         return None
+    if outcome.unseen and outcome.region in d.unasked and outcome.region in dict(d.restore):
+        return (RegionLeftAlone(outcome.region, outcome.why),)
     return (Failed(Stage.ROLLING_BACK, outcome.why, outcome.region, outcome.newer),)
 
 

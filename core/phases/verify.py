@@ -16,7 +16,7 @@ from core.events import (
     VerificationStarted,
     VotesFell,
 )
-from core.facts import ChecksSeen, Decided, Facts, Refused, Verdict
+from core.facts import ChecksSeen, Decided, Facts, Refused, RunTaken, Verdict
 from core.phases.common import does_not_fit, stale_click
 from core.stages import Stage
 from core.state import FINAL, Deployment, Verification
@@ -99,6 +99,19 @@ def seen(outcome: ChecksSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEv
     if not all(check.final for check in after.checks):
         return new
     return (*new, verdict(after, facts))
+
+
+def taken(outcome: RunTaken, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:
+    """As after a restore from a backup: the next number is asked for, under a nonce of its own.
+
+    The deadline stays, so that it ends whatever Public goes on to tell.
+    """
+    run = d.verification
+    if d.stage is not Stage.VERIFYING or run is None or run.run != outcome.run:
+        return None
+    first, *more = queued(d, facts)
+    assert isinstance(first, VerificationStarted)
+    return (replace(first, deadline=run.deadline), *more)
 
 
 def timed_out(d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...]:

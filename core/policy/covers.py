@@ -43,7 +43,7 @@ def covers(d: Deployment, lane: Lane, siblings: Sequence[Deployment], regions: S
 def _expected(lane: Lane, predecessor: Deployment | None, region: str) -> str | None:
     if predecessor is not None:
         if predecessor.stage in (Stage.ROLLING_BACK, Stage.ROLLBACK_FAILED):
-            restored = dict(predecessor.restore).get(region)
+            restored = dict(predecessor.restore).get(region, lane.running(region))
             return restored.digest if restored else None
         return predecessor.digest
     running = lane.running(region)

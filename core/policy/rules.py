@@ -23,6 +23,9 @@ class CheckRule:
     components: tuple[str, ...] = ()
 
 
+_Scoped = CheckRule | Grant | Window | Holiday | Route
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The team's rules, from settings. Durations in seconds."""
@@ -71,6 +74,13 @@ class Policy:
         """The most votes that any component asks for."""
         named = (self.quorum_for(name) for name in (*self.quorum_by_component, *self.groups_by_component))
         return max([self.quorum, len(self.groups), *named])
+
+    @property
+    def components(self) -> frozenset[str]:
+        """All that settings name."""
+        scoped: tuple[_Scoped, ...] = (*self.checks, *self.grants, *self.windows, *self.holidays, *self.routes)
+        tables = (self.minimum_checks, self.quorum_by_component, self.groups_by_component)
+        return frozenset().union(*tables, *(one.components for one in scoped))
 
     def checks_for(self, component: str) -> tuple[Check, ...]:
         """The checks of a run, in the order shown. A minimum check is required: not applicable counts as failed."""

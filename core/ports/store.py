@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from core.cards import Card
 from core.journal import Draft, Entry, Head
 from core.ports.messages import Incoming, Reply
-from core.state import Block, Deployment, Lane, Server
+from core.state import Block, Deployment, Lane, Server, ServerRole
 
 
 class Conflict(Exception):
@@ -99,6 +99,8 @@ class Change:
     deployment: Deployment | None = None
     lane: Lane | None = None
     servers: tuple[Server, ...] = ()
+    removed: tuple[tuple[ServerRole, str], ...] = ()
+    """Role and region of servers that are configured no more."""
     blocks: tuple[Block, ...] = ()
     """New ones. Raises Conflict where one with this id is there, unless it is among `lifted`."""
     lifted: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import hashlib
 
 from core.effects import Desire, LookReport, Observed, PutSlot, StartChecks, Step, Upload, Wait, Withdraw
 from core.events import CheckFinished
-from core.facts import ChecksSeen, Facts, SlotGone, SlotHealthy, StepFailed
+from core.facts import ChecksSeen, Facts, RunTaken, SlotGone, SlotHealthy, StepFailed
 from core.release.wire import CheckWanted, Release, SlotState, VerificationWanted
 from core.state import PUBLIC, Deployment, Lane, Placement, ReleaseRef
 from core.steps.looking import runs_at, unseen
@@ -53,7 +53,9 @@ def verifying(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     report = seen.reports[run.run]
     if report is None:
         return baseline(d, seen, facts.lane, poll) or StartChecks(PUBLIC, d.slot, _wanted(d, seen, facts))
-    if (report.nonce, report.digest) != (run.nonce, run.digest):
+    if report.nonce != run.nonce:
+        return RunTaken(run.run)
+    if report.digest != run.digest:
         return StepFailed("Public reported on something else than what this run asked for")
     known = {check.name for check in run.checks if check.final}
     new = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.effects import Copy, Observed, Step, Wait
-from core.facts import Elapsed, Facts, HeldWithAll, LaneFree, VotesStale
+from core.facts import Elapsed, Facts, HeldWithAll, LaneFree, StepFailed, VotesStale
 from core.phases.approve import lane_is_free, stale_votes
 from core.phases.deploy import out_of_step
 from core.phases.rollback import is_restored
@@ -79,6 +79,8 @@ def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:
     for region, (release, _) in given.items():
         if is_restored(d, region):
             continue
+        if region in d.unasked and (why := seen.away.get(omega(region))):
+            return StepFailed(why, region, unseen=True)
         step = switch(d, omega(region), region, release, seen, poll)
         if not isinstance(step, Wait):
             return step

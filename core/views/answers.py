@@ -14,7 +14,7 @@ from core.facts import ASHAT, Facts
 from core.journal import Entry
 from core.people import Person
 from core.phases.common import gate_line
-from core.policy import Gate, countersigners, earliest, gates, lifting, may, names, roles_in, who_may
+from core.policy import Gate, ahead, barriers, countersigners, earliest, gates, lifting, may, names, roles_in, who_may
 from core.release.wire import Registered, State
 from core.stages import BEFORE_OMEGA, Stage
 from core.state import Deployment, Lane, Server
@@ -50,7 +50,7 @@ def status(
     if not active:
         nothing = _nothing(lanes, since, alpha, facts, zone)
         return replace(nothing, lines=(*standing, *nothing.lines))
-    lines = [*standing, *(_status_line(d, facts, zone) for d in active)]
+    lines = [*standing, *(_status_line(d, _around(d, lanes, facts), zone) for d in active)]
     return Card(
         f"{say.count(len(active), 'deployment')} under way", (*lines, _production_line(lanes, since, facts, zone))
     )
@@ -118,13 +118,34 @@ def _gate_words(gate: Gate, d: Deployment, facts: Facts, zone: str) -> str:
             return gate_line(gate, facts, zone)
 
 
+def _around(d: Deployment, lanes: Sequence[Lane], facts: Facts) -> Facts:
+    """What its turn depends on."""
+    lane = next((lane for lane in lanes if lane.component == d.component), Lane(d.component))
+    siblings = tuple(one for one in facts.unfinished if one.component == d.component and one.key != d.key)
+    return replace(facts, deployment=d, lane=lane, siblings=siblings)
+
+
+def _waits_for(d: Deployment, facts: Facts, zone: str) -> str:
+    """Approved: when it starts, or what it waits for."""
+    if d.stage is not Stage.SCHEDULED:
+        return ""
+    at, before = earliest(d, facts), ahead(d, facts.lane, facts.siblings)
+    waits = [f"needs {gate.needs}" for gate in barriers(d, facts) if at is None and gate.until is None]
+    if at is not None and at > facts.now:
+        waits.append(f"starts {say.clock(at, zone, facts.now)} at the earliest")
+    if before is not None:
+        waits.append(f"queued behind {before.name} ({before.stage.words})")
+    return "".join(f", {words}" for words in waits)
+
+
 def _status_line(d: Deployment, facts: Facts, zone: str) -> str:
     at = say.clock(d.stage_since, zone, facts.now)
     emoji = TITLES[d.stage].split(" ", 1)[0]
     held = ", paused" if d.hold else ""
     failed = f" in {d.failed_in.words}" if d.stage is Stage.FAILED and d.failed_in else ""
     who = facts.name_of(d.pusher)
-    return f"{emoji} {d.name} ({d.component}): {d.stage.words}{failed}{held} since {at}. {who}: {d.description}"
+    waits = _waits_for(d, facts, zone)
+    return f"{emoji} {d.name} ({d.component}): {d.stage.words}{failed}{held} since {at}{waits}. {who}: {d.description}"
 
 
 def _nothing(lanes: Sequence[Lane], since: Mapping[str, datetime], alpha: AlphaSeen, facts: Facts, zone: str) -> Card:
@@ -137,16 +158,19 @@ def _production_line(lanes: Sequence[Lane], since: Mapping[str, datetime], facts
     running: list[str] = []
     for lane in lanes:
         for ref in lane.releases:
-            at = since.get(f"{ref.id}#{ref.attempt}")
+            at = since.get(ref.key)
             when = f" since {say.clock(at, zone, facts.now)}" if at else ""
             running.append(f"{ref.name} ({lane.component}){when}")
     return f"Production: {', '.join(running)}." if running else "Production: nothing yet."
 
 
-def history(deployments: Sequence[Deployment], notes: Mapping[str, Sequence[str]], facts: Facts, zone: str) -> Card:
+def history(
+    deployments: Sequence[Deployment], notes: Mapping[str, Sequence[str]], facts: Facts, zone: str,
+    component: str | None = None,
+) -> Card:  # fmt: skip
     """The newest first: what came of each, who pushed and approved it, and the notes."""
     if not deployments:
-        return Card("No deployments yet.", ("`deploy help push`",))
+        return Card(f"No deployments{f' of {component}' if component else ''} yet.", ("`deploy help push`",))
     lines: list[str] = []
     for d in deployments:
         lines.append(_history_line(d, facts, zone))
@@ -231,6 +255,8 @@ def event_words(entry: Entry) -> str:
             return f"took the lane, generation {data['generation']}{_without(data)}"
         case "Packaged":
             return f"packaged, statement {say.digest(data['statement'])}"
+        case "RegionAsked":
+            return f"OMEGA {data['region']} is asked to run it"
         case "RegionSwitched":
             return f"OMEGA {data['region']} switched"
         case "DistributionStarted":
@@ -252,6 +278,8 @@ def event_words(entry: Entry) -> str:
             return "rollback" + (f": “{data['why']}”" if data["why"] else "") + _without(data)
         case "RegionRestored":
             return f"OMEGA {data['region']} restored"
+        case "RegionLeftAlone":
+            return f"OMEGA {data['region']} left alone, it was asked for nothing: {data['why']}"
         case "Rejected":
             return f"rejected: “{data['why']}”"
         case "Paused":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.proof import unlike
 from core import say
 from core.changes import plain
 from core.events import CheckFinished, kind
 from core.journal import GENESIS, Draft, seal
 from core.views.audit import evidence
-from tests.bot.support.world import World
+from tests.bot.support.world import World, running
 from tests.bot.test_journey import complete
 from tests.core.support.making import in_stage
 
@@ -81,3 +82,14 @@ async def test_strangers_and_what_is_not_there(world: World) -> None:
     told = await world.vi.says("deploy audit v7")
     assert (told.outcome, told.card.title) == (
         "refused", "There is no deployment v7. `deploy status` lists what is there")  # fmt: skip
+
+
+async def test_what_is_stored_of_regions_is_what_the_journal_tells_also_once_one_is_out() -> None:
+    async with running(World(), configured=False) as world:
+        await world.eve.says(f"deploy configure omega {world.omega.url} Production")
+        told = await world.eve.says("deploy configure omega https://eue.example.com Prod --region eue")
+        assert told.card.title == "OMEGA eue is now Prod at https://eue.example.com"
+        told = await world.eve.says("deploy unconfigure eue")
+        assert told.card.title.startswith("OMEGA eue is taken out: Prod at https://eue.example.com.")
+        assert [server.region for server in await world.store.servers()] == ["main"]
+        assert [fault async for fault in unlike(world.store)] == []

@@ -9,6 +9,7 @@ import pytest
 from adapters.store.backup import DatabaseFile
 from adapters.store.sql import SqlStore
 from bot.checkpoints import faults
+from core.moments import flat
 from core.stages import Stage
 from tests.bot.support.clock import MovedClock
 from tests.bot.support.world import World, running
@@ -164,6 +165,40 @@ async def test_rolling_back_the_first_release_takes_the_component_offline(world:
     assert "goes offline" in told.card.title
     await world.settles()
     await world.production_runs(None)
+    said = world.told("alice", "v1 is rolled back").text
+    assert "OMEGA main had nothing before, so it is offline" in said
+    assert "3 of 3 mainframes offline" in said
+    assert "healthy" not in said
+    world.shows("v1", "Mainframes 3 of 3 offline")
+    assert "healthy" not in world.card("v1").text
+
+
+async def test_only_the_very_first_release_is_called_the_first(world: World) -> None:
+    await complete(world, "v1")
+    world.shows("v1", "the first release of this component")
+    await world.bo.says("deploy rollback v1")
+    await world.settles()
+    await complete(world, "v2")
+    world.shows("v2", "nothing ran when it came")
+    assert "first release" not in world.card("v2").text
+
+
+async def test_status_says_since_when_it_runs_again(world: World) -> None:
+    await complete(world, "v1")
+    switched = (await world.deployment("v1")).placement("omega/main")
+    assert switched is not None
+    assert switched.since is not None
+    assert f"v1 (main) since {switched.since:%H:%M}" in flat((await world.vi.says("deploy status")).card.lines[0])
+    world.clock.move(1800)
+    await complete(world, "v2")
+    world.clock.move(1800)
+    await world.bo.says("deploy rollback v2")
+    await world.settles()
+    back = (await world.deployment("v2")).placement("omega/main")
+    assert back is not None
+    assert back.since is not None
+    assert (back.since - switched.since).total_seconds() >= 3600
+    assert f"v1 (main) since {back.since:%H:%M}" in flat((await world.vi.says("deploy status")).card.lines[0])
 
 
 async def test_an_id_that_was_rolled_back_is_pushed_again_as_attempt_2(world: World) -> None:

@@ -89,6 +89,16 @@ async def test_history_shows_the_newest_first_with_their_notes(world: World) -> 
     assert "v1 " not in told
 
 
+async def test_the_history_of_a_mistyped_component_is_refused_with_the_nearest(world: World) -> None:
+    await complete(world, "v1")
+    told = await world.vi.says("deploy history --component mian")
+    assert (told.outcome, told.card.title) == (
+        "refused", "No component mian is known; nearest: main. `deploy history` shows each deployment's",
+    )  # fmt: skip
+    async with running(World(), configured=False) as empty:
+        assert text(await empty.vi.says("deploy history --component main")).startswith("No deployments of main yet")
+
+
 async def test_servers_say_what_they_run_and_which_does_not_answer(world: World) -> None:
     await complete(world, "v1")
     assert "v1" in text(await world.vi.says("deploy servers"))

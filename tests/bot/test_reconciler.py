@@ -59,6 +59,7 @@ async def to(world: World, stage: Stage) -> None:
         world.omega.slow()
         await world.bo.says("deploy approve v1")
     if stage is Stage.ROLLING_BACK:
+        await world.reaches("v1", Stage.DEPLOYING)  # and OMEGA is asked, so that there is something to undo
         await world.bo.says("deploy rollback v1")
     await world.reaches("v1", stage)
 

@@ -13,10 +13,12 @@ from core.cards import Card
 from core.events import LaneTaken, Paused, Resumed, RollbackStarted
 from core.facts import Facts
 from core.moments import flat
+from core.people import Grant
+from core.phases import blocks
 from core.policy import Holiday, Policy, Window
 from core.stages import Stage
 from core.state import Deployment, ManifestFacts
-from core.views.answers import status, when
+from core.views.answers import AlphaSeen, status, when
 from core.views.card import deployment_card
 from core.workflow import Writing
 from tests.core.support.tables import kinds
@@ -165,7 +167,7 @@ def test_another_component_goes_on() -> None:
 
 
 def test_a_second_lock_is_refused_and_names_the_holder_and_the_end() -> None:
-    world = World()
+    world = World(policy=replace(POLICY, quorum_by_component={"docs": 2}))
     world.done(BO, c.Lock("login errors", "main", duration=7200))
     assert world.refused(DI, c.Lock("mine", "main")).why == (
         "Bo Li holds main already: “login errors”, until 16:00. `deploy unlock --component main` lifts it"
@@ -175,6 +177,39 @@ def test_a_second_lock_is_refused_and_names_the_holder_and_the_end() -> None:
     world.now += timedelta(hours=3)
     world.done(DI, c.Lock("now mine", "main"))
     assert [block.by for block in world.blocks.values()] == ["di", "di"]
+
+
+@pytest.mark.parametrize("command", [c.Lock("x", "wbe"), c.Freeze("x", "wbe"), c.Freeze("x", "wbe", mainframe="m1")])
+def test_a_component_that_nobody_knows_is_refused_with_the_nearest(command: c.Lock | c.Freeze) -> None:
+    known = replace(POLICY, minimum_checks={"web": ()}, windows=(Window("calm", "0 2 * * *", 60, "UTC", ("db",)),))
+    world = World(policy=known, updates={"v1": ManifestFacts("websites")})
+    world.done(ALICE, c.Push("v1", "some change"))
+    assert world.refused(EVE if isinstance(command, c.Freeze) else BO, command).why == (
+        "No component wbe is known; nearest: web, websites or db. `deploy history` shows each deployment's"
+    )
+    assert not world.blocks
+    for there in ("web", "db", "websites", "main"):
+        world.done(BO, c.Lock("x", there))
+
+
+def test_what_production_runs_is_known_also_where_settings_do_not_name_it() -> None:
+    world = waiting("docs", approved=True)
+    world.settle()
+    assert stage(world, "docs") is Stage.COMPLETED
+    world.done(BO, c.Lock("x", "docs"))
+
+
+def test_whoever_has_no_role_for_a_component_is_not_told_of_it() -> None:
+    granted = replace(
+        POLICY, grants=(Grant(("vi",), frozenset({"deployer"}), ("web",)),), minimum_checks={"secret": ()}
+    )
+    guest = replace(VI, roles=frozenset())
+    world = World(policy=granted, people=(guest, EVE))
+    facts = world.facts(guest, None)
+    assert facts.components == ("web",)
+    assert blocks.unknown_component("secrt", facts) == (
+        "No component secrt is known; nearest: web. `deploy history` shows each deployment's"
+    )
 
 
 def test_an_admin_breaks_a_lock_with_a_reason_and_nobody_else_does() -> None:
@@ -367,3 +402,35 @@ def test_a_name_that_a_milestone_has_is_not_said_twice(title: str) -> None:
     assert named(title, d) == title
     for other in ("v10 is next", "after rev1", "v1.2 goes on", "It goes on"):
         assert named(other, d) == f"v1: {other}"
+
+
+# -- in the status of all ----------------------------------------------------------------------------------------------
+
+
+def _under_way(world: World) -> list[str]:
+    unfinished = tuple(d for d in world.deployments.values() if not d.ended)
+    facts = replace(world.facts(VI, None), unfinished=unfinished)
+    card = _flat(status(unfinished, tuple(world.lanes.values()), {}, AlphaSeen("ALPHA", 0, None), facts, "UTC"))
+    return [str(line) for line in card.lines if "scheduled" in str(line)]
+
+
+def test_the_status_says_when_what_is_approved_starts_or_what_it_waits_for() -> None:
+    world = waiting("v1", "v2", "docs")
+    world.done(BO, c.Approve("v1", at="20:00"))
+    world.done(CY, c.Approve("v1"))
+    (line,) = _under_way(world)
+    assert ", starts 20:00 at the earliest. Alice Ng: some change" in line
+    world.done(EVE, c.Freeze("audit", "docs"))
+    approve(world, "docs")
+    assert ", needs the freeze “audit” to end. Alice Ng" in _under_way(world)[1]
+
+
+def test_the_status_says_behind_whom_it_is_queued() -> None:
+    world = waiting("v1", "v2")
+    world.omegas["eu"].slow = True
+    approve(world, "v2")
+    world.tick()
+    world.done(BO, c.Approve("v1", at="20:00"))
+    world.done(CY, c.Approve("v1"))
+    (line,) = _under_way(world)
+    assert ", starts 20:00 at the earliest, queued behind v2 (deploying). Alice Ng" in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core import commands as c
+from core.announce import fleet_lines
 from core.stages import Stage
 from core.state import ManifestFacts
 from tests.core.support import laws
@@ -82,8 +83,12 @@ def test_the_first_release_may_be_for_owners() -> None:
     world = shipped(w=OWNERS, x=ALL)
     rolled_back(world, "x")
     assert runs(world) == (W, None, W)
+    assert fleet_lines(world.deployments["x#1"]) == (
+        "1 of 1 mainframes healthy", "1 of 1 mainframes offline",
+    )  # fmt: skip
     rolled_back(world, "w")
     assert runs(world) == (None, None, None)
+    assert fleet_lines(world.deployments["w#1"]) == ("1 of 1 mainframes offline",)
 
 
 @pytest.mark.parametrize("mood", ["asleep", "well"])

@@ -253,6 +253,10 @@ class Journeys(RuleBasedStateMachine):
     def configure_omega(self, who: Person, region: str, number: int) -> None:
         self._says(who, c.Configure("omega", f"https://omega{number}.{region}.test", "Production", region))
 
+    @rule(region=st.sampled_from(("eu", "us", "us")))
+    def unconfigure_omega(self, region: str) -> None:
+        self._says(EVE, c.Unconfigure(region))
+
     @rule(number=st.integers(1, 2))
     def configure_public(self, number: int) -> None:
         self._says(EVE, c.Configure("public", f"https://public{number}.test", "Staging"))

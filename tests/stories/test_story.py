@@ -37,7 +37,7 @@ async def test_the_guides_examples_and_a_rollback(servers: Servers) -> None:
     assert "✅ Verification PASSED!" in text
     assert "❌ Verification FAILED!" in text
     assert "Licence expired, gets nothing: m6" in text
-    assert "❄ m1 (OMEGA main) is frozen, by Eve" in text
+    assert "❄ m1 (OMEGA eu) is frozen, by Eve" in text
     assert "4 of 4 mainframes healthy" in text
     assert text.count("m1 is brought to what its peers run of docs now, by itself") == 1
 

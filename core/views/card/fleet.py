@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core import say
 from core.cards import Bar
 from core.facts import Facts
+from core.phases.rollback import goes_offline
 from core.policy import left_out_still, would_leave_out
 from core.state import Deployment, LeftOut, Mainframe
 
@@ -17,14 +20,26 @@ def reached(d: Deployment) -> str | Bar:
     return fleet_bar(d) if d.mainframes else "Mainframes: OMEGA has told of none yet"
 
 
+def back_again(d: Deployment) -> tuple[str | Bar, ...]:
+    """The mainframes in a rollback: those that return to a release, and those that are left with nothing to run."""
+    offline = [m for m in d.mainframes if m.included and goes_offline(d, m)]
+    running = [m for m in d.mainframes if m.included and m not in offline]
+    if not offline:
+        return (reached(d),)
+    return (*((_bar(running, "healthy"),) if running else ()), _bar(offline, "offline"))
+
+
 def fleet_bar(d: Deployment) -> Bar:
     """How many of the mainframes that this goes to have sent their receipt; those that sleep are named."""
-    fleet = [m for m in d.mainframes if m.included]
+    return _bar([m for m in d.mainframes if m.included], "healthy")
+
+
+def _bar(fleet: Sequence[Mainframe], well: str) -> Bar:
     count = {status: sum(m.status == status for m in fleet) for status in ("healthy", "waiting", "failed", "asleep")}
     asleep = [m.name for m in fleet if m.status == "asleep"]
     named = f" ({', '.join(asleep[:5])})" if asleep else ""
     after = f"waiting {count['waiting']}, failed {count['failed']}, asleep {count['asleep']}{named}"
-    return Bar(count["healthy"], len(fleet), f"Mainframes {count['healthy']} of {len(fleet)} healthy", after)
+    return Bar(count["healthy"], len(fleet), f"Mainframes {count['healthy']} of {len(fleet)} {well}", after)
 
 
 def left_out(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:

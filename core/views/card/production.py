@@ -7,7 +7,7 @@ from core.cards import Bar
 from core.facts import Facts
 from core.stages import Stage
 from core.state import PUBLIC, Deployment
-from core.views.card.fleet import frozen, left_out, owner_level, reached
+from core.views.card.fleet import back_again, frozen, left_out, owner_level, reached
 from core.views.card.progress import Progress
 
 
@@ -47,7 +47,8 @@ def completed(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
     included = [m for m in d.mainframes if m.included]
     well = sum(m.status == "healthy" for m in included)
     replaced = sorted({place.replaced.name for place in d.placements if place.replaced})
-    was = f"; replaced {say.listed(replaced)}" if replaced else "; the first release of this component"
+    first = "the first release of this component" if d.generation == 1 else "nothing ran when it came"
+    was = f"; replaced {say.listed(replaced)}" if replaced else f"; {first}"
     lagging = [m.name for m in included if m.status == "asleep"]
     took = say.duration((d.stage_since - d.pushed_at).total_seconds())
     approved = ", ".join(facts.name_of(vote.person) for vote in d.votes) or "in an emergency"
@@ -68,7 +69,8 @@ def rollback(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:
         lines.append("Off Public; nothing was pushed to OMEGA")
     else:
         lines += [_restored(d, region, ref.name if ref else None) for region, ref in d.restore]
-        lines += [reached(d), *frozen(d, facts, zone)]
+        lines += [f"OMEGA {region}: was given nothing" for region in d.regions if region not in dict(d.restore)]
+        lines += [*back_again(d), *frozen(d, facts, zone)]
     if d.stage is Stage.ROLLBACK_FAILED:
         lines += [d.failure or "", f"Next: `deploy rollback {d.name}` tries again what failed"]
     return tuple(lines)

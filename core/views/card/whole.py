@@ -136,6 +136,9 @@ def _hold(d: Deployment, facts: Facts) -> str:
 
 def _failed(d: Deployment, facts: Facts) -> tuple[str, ...]:
     untouched = f"production untouched ({runs_now(facts)})"
+    if d.failed_in is Stage.VERIFYING and d.verification and d.verification.passed is None:
+        return ("❌ The checks could not be carried out", d.failure or "", f"P{untouched[1:]}",
+                f"Next: `deploy verify {d.name}`")  # fmt: skip
     if d.failed_in is Stage.VERIFYING:
         passed = sum(check.state == "passed" for check in _checks(d))
         return (

@@ -77,6 +77,17 @@ async def test_configuring_again_replaces(store: Store) -> None:
     assert list(await store.servers()) == [server("public"), again]
 
 
+async def test_a_server_that_is_taken_out_is_gone_and_can_come_back(store: Store) -> None:
+    eu, us = server("omega", "eu"), server("omega", "us")
+    await store.commit(Change(servers=(eu, us, server("public"))))
+    assert (await store.surroundings("")).servers == (server("public"), eu, us)
+    await store.commit(Change(removed=(("omega", "us"),)))
+    assert list(await store.servers()) == [server("public"), eu]
+    assert (await store.surroundings("")).servers == (server("public"), eu)
+    await store.commit(Change(servers=(us,)))
+    assert list(await store.servers()) == [server("public"), eu, us]
+
+
 async def test_digests_that_passed_on_alpha_are_kept_once(store: Store) -> None:
     assert await store.tested("v1") == []
     await store.commit(Change(tested=(("v1", DIGEST), ("v2", DIGEST))))

@@ -28,6 +28,7 @@ MOVES = (e.LaneTaken, e.Retried, e.RollbackStarted)
 def watch(world: World) -> None:
     """Judge each commit before it is kept."""
     world.watchers.append(lambda change: _one_event_per_change(world, change))
+    world.watchers.append(lambda change: _what_runs_stays_looked_after(world, change))
 
 
 def hold(world: World) -> None:
@@ -64,6 +65,14 @@ def _one_event_per_change(world: World, change: Change) -> None:
         lane = evolve_lane(lane, folded, event)
     assert folded == after, "the state is not the fold of its events"
     assert (change.lane or world.lane(after.component)) == lane, "the lane is not the fold of its events"
+
+
+def _what_runs_stays_looked_after(world: World, change: Change) -> None:
+    """A region is taken out only where nothing runs, and nothing is wanted to."""
+    for role, region in change.removed:
+        assert role == "omega"
+        assert not any(world.omegas[region].running.values()), f"OMEGA {region} runs something, and was taken out"
+        assert not any(release.digest for release in world.omegas[region].wanted.values())
 
 
 def _read(kind: str, data: dict[str, object]) -> e.DeploymentEvent:
@@ -138,6 +147,9 @@ def _judge(world: World, region: str, accepted: Accepted) -> None:
         taken = [one.event for one in _chain(world, line.chain, number) if isinstance(one.event, e.LaneTaken)]
         assert dict(taken[-1].replaces)[region] == restored, "a rollback returns to what was not recorded at its switch"
         return
+    known = [one.event.region for one in _chain(world, line.chain, len(world.journal))
+             if isinstance(one.event, e.RegionAsked)]  # fmt: skip
+    assert region in known, f"OMEGA {region} was asked for {line.chain}, and nobody would know"
     before = list(_chain(world, line.chain, number + 1))
     fixed = next(one.event for one in before if isinstance(one.event, e.ArtifactFixed))
     assert release.digest == fixed.digest, f"{line.chain} sent another digest than was fixed at push"
@@ -481,7 +493,7 @@ def mainframes_run_what_their_peers_do(world: World) -> None:
     for component, lane in world.lanes.items():
         for region, ref in lane.current:
             host = world.omegas[region]
-            if lane.holder is not None or component not in host.given:
+            if lane.holder is not None or component not in host.given or _passed_by(world, component, region):
                 continue
             owners, others = _by_tier(ref)
             for mainframe in host.mainframes.values():
@@ -489,6 +501,19 @@ def mainframes_run_what_their_peers_do(world: World) -> None:
                     wanted = owners if mainframe.tier == "server-owner" else others
                     runs = mainframe.running.get(component)
                     assert runs == wanted, f"{mainframe.name} in {region} runs {runs} of {component}, not {wanted}"
+
+
+def _passed_by(world: World, component: str, region: str) -> bool:
+    """Whether a rollback left the region alone since anything was sent there: the next deployment brings all up."""
+    passed = False
+    for line in world.journal:
+        if line.chain != SYSTEM and world.deployments[line.chain].component == component:
+            match line.event:
+                case e.RegionLeftAlone(region=where) if where == region:
+                    passed = True
+                case e.DistributionTaken(region=where) if where == region:
+                    passed = False
+    return passed
 
 
 def components_are_apart(world: World) -> None:

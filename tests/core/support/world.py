@@ -120,7 +120,7 @@ class World:
         unfinished = tuple(d for d in self.deployments.values() if not d.ended)
         match command:
             case c.Configure():
-                return replace(self.facts(asker, None), unfinished=unfinished)
+                return replace(self.facts(asker, None), unfinished=unfinished, lanes=self._lanes())
             case c.Push(id=update):
                 return replace(self._for_push(update, asker), alpha=self._alpha(update), unfinished=unfinished)
             case _:
@@ -128,9 +128,12 @@ class World:
                 if typed is None:
                     return replace(
                         self.facts(asker, None), unfinished=unfinished, leaving_out=self._leaving_out(),
-                        registries=self._registries(),
+                        registries=self._registries(), lanes=self._lanes(),
                     )  # fmt: skip
                 return self.facts(asker, self.latest(typed))
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        return tuple(self.lanes[component] for component in sorted(self.lanes))
 
     def _leaving_out(self) -> tuple[Deployment, ...]:
         keys = [lane.leaves_out for lane in self.lanes.values() if lane.leaves_out]
@@ -187,6 +190,7 @@ class World:
             self.lanes[made.lane.component] = replace(made.lane, version=made.lane.version + 1)
         for server in made.servers:
             self._configured(server)
+        self.servers = [one for one in self.servers if (one.role, one.region) not in made.removed]
         assert made.judged is None or made.judged == set(self.blocks)
         assert made.relied_on is None or made.relied_on == tuple(self.servers)
         self.blocks = {key: block for key, block in self.blocks.items() if key not in made.lifted}
@@ -280,7 +284,7 @@ class World:
                 raise
             place = getattr(effect, "place", "")
             region = place.removeprefix("omega/") if place.startswith("omega/") else None
-            self.observe(key, StepFailed(str(fault), region))
+            self.observe(key, StepFailed(str(fault), region, unseen=isinstance(effect, fx.Look)))
             return fx.Observed()
 
     def _act(self, effect: fx.Effect, seen: fx.Observed, key: str) -> fx.Observed:
@@ -330,6 +334,8 @@ class World:
         return self.public if place == PUBLIC else self._omega(place)
 
     def _omega(self, place: str) -> Omega:
+        if not any(server.place == place for server in self.servers):
+            raise ServerFault(f"{place} is no longer configured", temporary=False)
         return next(one for region, one in self.omegas.items() if omega(region) == place)
 
     # -- to the end ----------------------------------------------------------------------------------------------------
