@@ -75,7 +75,7 @@ def change(
         blocks=tuple(blocks),
         lifted=tuple(lifted),
         judged=_judged(events, facts),
-        relied_on=_relied_on(None if fresh else before, after, facts),
+        relied_on=_relied_on(events, None if fresh else before, after, facts),
         redraw=anew,
         entries=tuple(entries),
         outbox=tuple(outbox),
@@ -109,10 +109,13 @@ def _judged(events: tuple[e.Event, ...], facts: Facts) -> frozenset[str] | None:
     return frozenset(block.id for block in facts.blocks) if taken else None
 
 
-def _relied_on(before: Deployment | None, after: Deployment | None, facts: Facts) -> tuple[Server, ...] | None:
+def _relied_on(
+    events: tuple[e.Event, ...], before: Deployment | None, after: Deployment | None, facts: Facts
+) -> tuple[Server, ...] | None:
     """The servers, where something is on its way to one of them from now on: none may become another one meanwhile."""
     begins = after is not None and after.stage in ON_ITS_WAY and (before is None or before.stage not in ON_ITS_WAY)
-    return facts.servers if begins else None
+    taken = any(isinstance(event, e.LaneTaken) for event in events)
+    return facts.servers if begins or taken else None
 
 
 def _server(event: e.ServerConfigured, by: str, at: datetime) -> Server:

@@ -6,7 +6,8 @@ import re
 
 from rich.cells import cell_len, chop_cells
 
-_WORDS = re.compile(r"(?:`[^`]+`|\S)+\s*")
+_COMMAND = r"`(?:deploy|ashat) [^`]+`"
+_WORDS = re.compile(rf"(?:{_COMMAND}|\S)+\s*")
 """A command in backticks is one of them: it can be copied from its row."""
 
 
@@ -28,6 +29,6 @@ def _pieces(text: str, room: int) -> list[str]:
     leading = text[: len(text) - len(text.lstrip())]
     found: list[str] = [leading] if leading else []
     for word in _WORDS.findall(text):
-        fits = "`" in word or cell_len(word.rstrip()) <= room
+        fits = re.search(_COMMAND, word) is not None or cell_len(word.rstrip()) <= room
         found += [word] if fits else chop_cells(word, max(room, 2))
     return found

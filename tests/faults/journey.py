@@ -48,6 +48,7 @@ WHOLE = Counter(
         "Approved",
         "LaneTaken",
         "Packaged",
+        "RegionAsked",
         "RegionSwitched",
         "DistributionStarted",
         "DistributionTaken",
