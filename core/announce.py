@@ -18,7 +18,7 @@ from core.facts import Facts
 from core.people import Person
 from core.phases import approve
 from core.phases.push import plan_lines
-from core.phases.rollback import CANNOT_BE_UNDONE, goes_offline, seconders, undoing
+from core.phases.rollback import CANNOT_BE_UNDONE, goes_offline, seconders, undoing, undone
 from core.policy import admins, barriers, countersigners, covers, helpers, would_leave_out
 from core.ports import Kind, Outbound
 from core.routing import subscribed
@@ -364,7 +364,7 @@ class _Teller:
         d = self.d
         title = f"↩️ {d.name} is rolled back"
         now = (words.replace("returns to", "runs").replace("goes offline", "is offline")
-               for words in undoing(d, d.restore))  # fmt: skip
+               for words in undone(d))  # fmt: skip
         lines = (*now, *fleet_lines(d)) if touched else ("Nothing was pushed to OMEGA",)
         self.thread(title, *lines, broadcast=touched)
         self.ping([d.pusher, *(vote.person for vote in d.votes)], title, *lines)

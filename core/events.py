@@ -203,7 +203,7 @@ class Packaged:
 
 @dataclass(frozen=True, slots=True)
 class RegionAsked:
-    """It is asked to run the release from here on, so it may."""
+    """It is asked to run the release, or rolling back what stood there before, from here on; so it may."""
 
     region: str
 
@@ -330,7 +330,8 @@ class RegionRestored:
 
 @dataclass(frozen=True, slots=True)
 class RegionLeftAlone:
-    """Rolling back: it cannot be asked, and it never was, so there is nothing to undo there."""
+    """Rolling back: it never was asked for anything, and cannot be asked, or runs what another gave it. So there is
+    nothing to undo there."""
 
     region: str
     why: str

@@ -165,7 +165,7 @@ def _after(d: Deployment, event: e.DeploymentEvent, at: datetime, by: str) -> De
         case e.RollbackStarted():
             return _rolling_back(d, event, by)
         case e.RegionRestored(region):
-            return place(d, omega(region), observed="restored", error=None, since=at)
+            return place(d, omega(region), observed="restored", unasked=False, error=None, since=at)
         case e.RegionLeftAlone(region):
             others = tuple(one for one in d.restore if one[0] != region)
             left_out = tuple(one for one in d.left_out if one.region != region)

@@ -60,9 +60,19 @@ def unconfigure(command: Unconfigure, facts: Facts) -> Verdict:
     if runs:
         another = f"`deploy configure omega <url> <name> --region {region}` puts another server in its place"
         return Refused("runs", f"OMEGA {region} runs {say.listed(runs)}, so it stays. {another}")
+    if owed := _owed(region, facts):
+        why = f"{say.listed(owed)} on OMEGA {region} still get what they missed while they were frozen"
+        return Refused("owed", f"{why}: `deploy unfreeze --mainframe {owed[0]}`, and wait until it is there")
     event = ServerUnconfigured("omega", region, server.name, server.url)
     says = f"OMEGA {region} is taken out: {server.name} at {server.url}. Nothing goes there any more"
     return _in_use("omega", region, facts.unfinished) or Decided((event,), (says,))
+
+
+def _owed(region: str, facts: Facts) -> list[str]:
+    """The mainframes there that a distribution has left out, and that nobody would bring up to date any more."""
+    distributions = (*facts.leaving_out, *facts.unfinished)
+    left_out = {one.name for d in distributions for one in d.left_out if one.region == region}
+    return sorted(left_out | {name for d in distributions for at, name in d.letting_in if at == region})
 
 
 def _which_region(command: Configure, facts: Facts) -> Refused | None:

@@ -128,8 +128,8 @@ def packaged(outcome: PackageSigned, d: Deployment) -> tuple[DeploymentEvent, ..
 
 
 def region_ready(outcome: RegionReady, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
-    """Recorded before it is asked: a rollback has nothing to undo where that never was."""
-    if d.stage is not Stage.DEPLOYING or outcome.generation != d.generation:
+    """Recorded before it is asked: a rollback has nothing to undo where that never was, itself included."""
+    if d.stage not in (Stage.DEPLOYING, Stage.ROLLING_BACK) or outcome.generation != d.generation:
         return None
     return (RegionAsked(outcome.region),) if outcome.region in d.unasked else ()
 

@@ -12,6 +12,7 @@ from core.events import (
     Cancelled,
     DeploymentEvent,
     Failed,
+    RegionAsked,
     RegionLeftAlone,
     RegionRestored,
     RollbackAsked,
@@ -70,20 +71,32 @@ def _production(command: Rollback, d: Deployment, facts: Facts) -> Verdict:
     if d.manifest.irreversible and d.stage is not Stage.ROLLBACK_FAILED:
         return _irreversible(command, d, restore, facts)
     first, *more = undoing(d, restore)
-    return Decided((_started(command.reason, d, restore, facts),), (f"Rolling {d.name} back: {first}", *more))
+    return Decided(_started(command.reason, d, restore, facts), (f"Rolling {d.name} back: {first}", *more))
 
 
 def undoing(d: Deployment, restore: Restore) -> tuple[str, ...]:
-    """`OMEGA eu returns to v1`; and where nothing has to be undone, whether it answers or not."""
-    undone = tuple(one for one in restore if one[0] not in d.unasked)
+    """`OMEGA eu returns to v1`; and where it is left as it is if it does not answer, for nothing was asked of it."""
+    where = _given_nothing(d)
+    return (in_words(restore), *((f"{where} so far; left alone if it does not answer",) if where else ()))
+
+
+def undone(d: Deployment) -> tuple[str, ...]:
+    """The same once it is done: `OMEGA eu returns to v1`, and what was left alone."""
+    where = _given_nothing(d)
+    return (*((in_words(d.restore),) if d.restore else ()), *((where,) if where else ()))
+
+
+def _given_nothing(d: Deployment) -> str:
     where = [f"OMEGA {region}" for region in d.unasked]
-    spared = (f"{say.listed(where)} {'was' if len(where) == 1 else 'were'} given nothing of it",) if where else ()
-    return (*((in_words(undone),) if undone else ()), *spared)
+    return f"{say.listed(where)} {'was' if len(where) == 1 else 'were'} given nothing of it" if where else ""
 
 
-def _started(why: str | None, d: Deployment, restore: Restore, facts: Facts) -> RollbackStarted:
+def _started(why: str | None, d: Deployment, restore: Restore, facts: Facts) -> tuple[DeploymentEvent, ...]:
+    """Where mainframes were left out, the region is asked in any case: they are still to get what came before."""
     left_out = not_undone(d, tuple(region for region, _ in restore), facts)
-    return RollbackStarted(why, facts.lane.generation + 1, facts.nonce, restore, left_out)
+    started = RollbackStarted(why, facts.lane.generation + 1, facts.nonce, restore, left_out)
+    owed = {*(one.region for one in d.left_out), *(region for region, _ in d.letting_in)}
+    return (started, *(RegionAsked(region) for region, _ in restore if region in owed and region in d.unasked))
 
 
 CANNOT_BE_UNDONE = "It is irreversible: the program goes back, and what it has changed in its data stays changed"
@@ -102,9 +115,9 @@ def _irreversible(command: Rollback, d: Deployment, restore: Restore, facts: Fac
             return Decided((), (f"You have asked to roll {d.name} back. {needs}", CANNOT_BE_UNDONE))
         asked = RollbackAsked(me.id, command.reason)
         return Decided((asked,), (f"Asked to roll {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, needs))
-    event = _started(command.reason or first.why, d, restore, facts)
+    events = _started(command.reason or first.why, d, restore, facts)
     both = f"Agreed by {facts.name_of(first.person)} and {me.name}"
-    return Decided((event,), (f"Rolling {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, both))
+    return Decided(events, (f"Rolling {d.name} back: {in_words(restore)}", CANNOT_BE_UNDONE, both))
 
 
 def standing_request(d: Deployment, facts: Facts) -> Asked | None:

@@ -7,7 +7,6 @@ from core.effects import Desire, Observed, Package, Step, Upload, Wait
 from core.facts import RegionHealthy, RegionReady, StepFailed
 from core.phases.deploy import is_switched
 from core.release.wire import ComponentState, Release
-from core.stages import Stage
 from core.state import Deployment, omega
 from core.steps.fleet import cannot_leave_out, left_out_in
 from core.steps.looking import runs_at, unseen
@@ -45,8 +44,7 @@ def switch(d: Deployment, place: str, region: str, release: Release, seen: Obser
             return cannot_leave_out(d, region, names)
         if release.digest is not None and (place, release.digest) not in seen.uploaded:
             return Upload(place, release.digest)
-        first = region in d.unasked and d.stage is Stage.DEPLOYING
-        return RegionReady(region, release.generation) if first else Desire(place, release)
+        return RegionReady(region, release.generation) if region in d.unasked else Desire(place, release)
     if runs.generation > release.generation or runs.wanted != release.digest:
         if runs.generation - release.generation > _LEAP:
             return StepFailed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from core import say
 from core.effects import Copy, Observed, Step, Wait
 from core.facts import Elapsed, Facts, HeldWithAll, LaneFree, StepFailed, VotesStale
 from core.phases.approve import lane_is_free, stale_votes
@@ -11,10 +12,12 @@ from core.phases.deploy import out_of_step
 from core.phases.rollback import is_restored
 from core.phases.start import missed
 from core.policy import Policy, barriers
+from core.release.wire import Release
 from core.stages import MOVING, Stage
 from core.state import Deployment, omega
 from core.steps.duties import duties, has_duty, watched
 from core.steps.fleet import distributing
+from core.steps.looking import runs_at
 from core.steps.omega import deploying, switch
 from core.steps.public import staging, verifying, withdraw
 from core.steps.wanted import for_mainframes
@@ -79,10 +82,22 @@ def _rolling_back(d: Deployment, seen: Observed, poll: float) -> Step:
     for region, (release, _) in given.items():
         if is_restored(d, region):
             continue
-        if region in d.unasked and (why := seen.away.get(omega(region))):
+        if region in d.unasked and (why := _out_of_reach(d, region, release, seen)):
             return StepFailed(why, region, unseen=True)
         step = switch(d, omega(region), region, release, seen, poll)
         if not isinstance(step, Wait):
             return step
         waiting = step
     return waiting or distributing(d, seen, given, poll)
+
+
+def _out_of_reach(d: Deployment, region: str, release: Release, seen: Observed) -> str | None:
+    """Why a region that was asked for nothing is left as it is: it is silent, or is another's by now."""
+    place = omega(region)
+    if place not in seen.states:
+        return seen.away.get(place)
+    runs = runs_at(place, d.component, seen)
+    if runs is None or runs.wanted == release.digest:
+        return None
+    what = say.digest(runs.wanted) if runs.wanted else "nothing"
+    return f"OMEGA {region} was given {what} by another"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ import pytest
 from core import commands as c
 from core import events as e
 from core.announce import announce
-from core.facts import Decided, Facts
+from core.facts import Decided, Facts, Refused
 from core.phases.configure import configure
 from core.ports import Probe, ServerFault
 from core.release.wire import About, State
@@ -20,7 +21,7 @@ from core.views.card import deployment_card
 from tests.core.support import laws
 from tests.core.support.servers import Omega
 from tests.core.support.team import ALICE, BO, CY, EVE, HOME, OMEGA_EU, OMEGA_US, START, VI
-from tests.core.support.world import World, digest_of
+from tests.core.support.world import World, digest_of, fleet
 
 EUE = c.Configure("omega", "https://eue.omega.test", "Prod", "eue")
 
@@ -75,7 +76,10 @@ def test_a_rollback_ends_well_without_a_region_that_was_asked_for_nothing() -> N
     assert world.omegas["eu"].wanted["main"].digest == digest_of("v2")
     assert of(world, "v2").unasked == ("eue",)
     says = world.done(ALICE, c.Rollback("v2"))
-    assert says == ("Rolling v2 back: OMEGA eu returns to v1", "OMEGA eue was given nothing of it")
+    assert says == (
+        "Rolling v2 back: OMEGA eu returns to v1; OMEGA eue had nothing before, so it goes offline",
+        "OMEGA eue was given nothing of it so far; left alone if it does not answer",
+    )
     world.settle(500)
     assert of(world, "v2").stage is Stage.ROLLED_BACK
     assert runs(world, "eu") == digest_of("v1")
@@ -101,7 +105,7 @@ def test_where_no_region_was_asked_only_the_slot_is_undone_and_the_lane_is_free(
     ship(world, "v2")
     assert of(world, "v2").unasked == ("aa", "eu")
     says = world.done(ALICE, c.Rollback("v2"))
-    assert says == ("Rolling v2 back: OMEGA aa and OMEGA eu were given nothing of it",)
+    assert says[1] == "OMEGA aa and OMEGA eu were given nothing of it so far; left alone if it does not answer"
     world.omegas["eu"].away = True
     world.settle(500)
     assert of(world, "v2").stage is Stage.ROLLED_BACK
@@ -368,3 +372,68 @@ def test_what_is_left_alone_is_told_with_the_reason() -> None:
     assert "OMEGA eue: was given nothing" in card
     assert "OMEGA eu: Running v1" in card
     assert "OMEGA eue was given nothing of it" in str(world.outbox[-1].card.lines)
+
+
+def with_us(*updates: str) -> World:
+    """Two regions with mainframes, and these went into production one after the other."""
+    world = world_with(mistyped=False)
+    world.omegas["us"] = Omega(name="us", mainframes=fleet())
+    world.done(EVE, c.Configure("omega", "https://us.omega.test", "US", "us"))
+    for update in updates:
+        ship(world, update)
+        assert of(world, update).stage is Stage.COMPLETED
+    return world
+
+
+def test_a_region_whose_mainframes_were_left_out_is_not_left_alone() -> None:
+    """They are still to get what came before: the rollback waits for their OMEGA, and then they do."""
+    world = with_us("v2")
+    world.updates |= {update: ManifestFacts("main") for update in ("v3", "v4")}
+    world.done(EVE, c.Freeze("fair", mainframe="m1", region="us"))
+    ship(world, "v3")
+    world.omegas["us"].away = True
+    ship(world, "v4")
+    world.done(ALICE, c.Rollback("v4"))
+    world.settle(500)
+    assert of(world, "v4").stage is Stage.ROLLBACK_FAILED
+    world.omegas["us"].away = False
+    world.done(EVE, c.Unfreeze(mainframe="m1", region="us"))
+    world.done(ALICE, c.Rollback("v4"))
+    world.settle(500)
+    m1 = world.omegas["us"].mainframes["m1"]
+    assert (of(world, "v4").stage, m1.running["main"]) == (Stage.ROLLED_BACK, digest_of("v3"))
+    holds(world)
+
+
+def test_a_region_that_still_owes_a_mainframe_something_is_not_taken_out() -> None:
+    world = with_us()
+    world.done(EVE, c.Freeze("fair", mainframe="m1", region="us"))
+    ship(world, "v2")
+    world.done(ALICE, c.Rollback("v2"))
+    world.settle(500)
+    refused = world.says(EVE, c.Unconfigure("us"))
+    assert isinstance(refused, Refused)
+    assert refused.why == (
+        "m1 on OMEGA us still get what they missed while they were frozen: `deploy unfreeze --mainframe m1`, "
+        "and wait until it is there"
+    )
+    world.done(EVE, c.Unfreeze(mainframe="m1", region="us"))
+    world.settle(500)
+    world.done(EVE, c.Unconfigure("us"))
+    holds(world)
+
+
+def test_what_another_gave_a_region_that_was_asked_for_nothing_stays_there() -> None:
+    """As after an old backup was restored: production runs what the journal does not know."""
+    world = world_with(mistyped=False)
+    world.updates["v3"] = ManifestFacts("main")
+    saved = deepcopy((world.deployments, world.lanes, world.journal, world.work))
+    ship(world, "v2")
+    assert runs(world, "eu") == digest_of("v2")
+    world.deployments, world.lanes, world.journal, world.work = saved
+    ship(world, "v3")
+    assert (of(world, "v3").stage, of(world, "v3").unasked) == (Stage.FAILED, ("eu",))
+    world.done(ALICE, c.Rollback("v3"))
+    world.settle(500)
+    assert (of(world, "v3").stage, runs(world, "eu")) == (Stage.ROLLED_BACK, digest_of("v2"))
+    assert world.outbox[-1].card.lines == ("Nothing was pushed to OMEGA",)

@@ -461,11 +461,20 @@ def frozen_mainframes_are_given_nothing_new(world: World) -> None:
 def _may_be_given(world: World, region: str, name: str, release: Release) -> None:
     number, line = _issued(world, release.component, release.generation)
     taken = max(i for i, one in _numbered(world, line.chain) if i <= number and isinstance(one.event, e.LaneTaken))
-    if _emergency(world, line.chain, taken, release.component) is not None:
+    if _emergency(world, line.chain, taken, release.component) is not None or _by_emergency(world, release.component):
         return
     now = _freezing(world, len(world.journal), world.now, region, name, release.component)
     since = _freezing(world, taken, world.journal[taken].at, region, name, release.component)
     assert not since & now, f"{name} was given generation {release.generation} while it was frozen"
+
+
+def _by_emergency(world: World, component: str) -> bool:
+    """Whether the component's newest distribution is one: whom it leaves out nobody leaves out."""
+    keys = {key for key, d in world.deployments.items() if d.component == component}
+    number, line = [
+        (i, one) for i, one in enumerate(world.journal) if one.chain in keys and isinstance(one.event, e.LaneTaken)
+    ][-1]
+    return _emergency(world, line.chain, number, component) is not None
 
 
 def _freezing(world: World, end: int, at: datetime, region: str, name: str, component: str) -> set[str]:
