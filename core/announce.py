@@ -96,8 +96,8 @@ def announce(event: e.Event, d: Deployment | None, facts: Facts) -> list[Outboun
             tell.rolling_back(event)
         case e.RolledBack(touched):
             tell.rolled_back(touched)
-        case e.HealthWorsened(region, why):
-            tell.worse(region, why)
+        case e.HealthWorsened(region, why, silent):
+            (tell.silent if silent else tell.worse)(region, why)
         case e.HealthRecovered(region):
             tell.thread(f"OMEGA {region} is healthy again", tone="good")
         case e.Noted(text):
@@ -368,6 +368,12 @@ class _Teller:
         lines = (*now, *fleet_lines(d)) if touched else ("Nothing was pushed to OMEGA",)
         self.thread(title, *lines, broadcast=touched)
         self.ping([d.pusher, *(vote.person for vote in d.votes)], title, *lines)
+
+    def silent(self, region: str, why: str) -> None:
+        """What it serves goes on without its agent, so there is nothing to take back."""
+        title = f"⚠ OMEGA {region} has not answered since {self.d.name}"
+        self.thread(title, why, "What it serves may go on: `deploy servers`", tone="bad", broadcast=True)
+        self.ping([self.d.pusher], title, why)
 
     def worse(self, region: str, why: str) -> None:
         d = self.d

@@ -356,6 +356,8 @@ class BaselineSet:
 class HealthWorsened:
     region: str
     why: str
+    silent: bool = False
+    """It does not answer: what it serves need not be worse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,6 +244,8 @@ class HealthSeen:
     region: str
     well: bool
     why: str = ""
+    silent: bool = False
+    """Nobody answers there."""
 
 
 @dataclass(frozen=True, slots=True)

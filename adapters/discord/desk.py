@@ -277,4 +277,5 @@ class Desk:
         if said.pushes and said.channel not in self._setup.channels:
             return await self._channel.leads_to(self._setup.home)
         begin = (buttons.new_deployment(),) if isinstance(said.parsed, Help) and said.parsed.topic is None else ()
-        return (*begin, *buttons.share(said.text)) if said.asks else ()
+        shown = buttons.share(said.text) if said.asks and said.channel in self._setup.channels else ()
+        return (*begin, *shown)

@@ -166,4 +166,5 @@ class Desk:
         if said.pushes and said.channel not in self._setup.channels:
             return (leads_to(self._setup.team, self._setup.home),)
         begin = (new_deployment(),) if isinstance(said.parsed, Help) and said.parsed.topic is None else ()
-        return (*begin, share(said.text)) if said.asks else ()
+        shown = (share(said.text),) if said.asks and said.channel in self._setup.channels else ()
+        return (*begin, *shown)

@@ -14,7 +14,7 @@ from core.policy import EVERY, Scope, admins, closed, holds, left_out_still, lif
 from core.policy.roles import ADMIN
 from core.stages import TRANSITIONS, Act
 from core.state import Block
-from core.text import likest
+from core.text import likest, nearest
 
 _HELD = frozenset(TRANSITIONS[Act.PAUSE])
 _NEAREST = 3
@@ -28,8 +28,8 @@ def lock(command: Lock, facts: Facts) -> Verdict:
     until = _end(command, facts)
     if isinstance(until, Refused):
         return until
-    if unknown := unknown_component(command.component, facts):
-        return Refused("component", unknown)
+    if mistyped := _mistyped(command.component, facts):
+        return Refused("component", mistyped)
     standing = next((one for one in _standing("lock", facts) if one.component == command.component), None)
     if standing is not None:
         who = "You hold" if standing.by == facts.me.id else f"{facts.name_of(standing.by)} holds"
@@ -37,15 +37,16 @@ def lock(command: Lock, facts: Facts) -> Verdict:
         why = f"{who} {standing.where} already: “{standing.why}”{end}. `{lifting(standing)}` lifts it"
         return Refused("locked", why)
     event = Blocked(f"lock:{command.component or EVERY}", "lock", command.reason, until, command.component, None)
-    return Decided((event,), (f"Locked {_said(event, facts)}", *_waits(event, facts)))
+    said = (f"Locked {_said(event, facts)}", *_new_name(command.component, facts))
+    return Decided((event,), (*said, *_waits(event, facts)))
 
 
 def freeze(command: Freeze, facts: Facts) -> Verdict:
     until = _end(command, facts)
     if isinstance(until, Refused):
         return until
-    if unknown := unknown_component(command.component, facts):
-        return Refused("component", unknown)
+    if mistyped := _mistyped(command.component, facts):
+        return Refused("component", mistyped)
     region = command.region.lower() if command.region else None
     if region is not None and region not in facts.regions:
         known = say.listed(facts.regions) if facts.regions else "none yet"
@@ -59,7 +60,20 @@ def freeze(command: Freeze, facts: Facts) -> Verdict:
         f"freeze:{facts.nonce}", "freeze", command.reason, until, command.component, region, command.mainframe
     )
     follows = _goes_without(event, facts) if command.mainframe else _waits(event, facts)
-    return Decided((event,), (f"Froze {_said(event, facts)}", *((unsure,) if unsure else ()), *follows))
+    said = (f"Froze {_said(event, facts)}", *_new_name(command.component, facts))
+    return Decided((event,), (*said, *((unsure,) if unsure else ()), *follows))
+
+
+def _mistyped(name: str | None, facts: Facts) -> str | None:
+    """That it is close to what is known and is not that. Another name is taken: it may be pushed under it tomorrow."""
+    close = name is not None and nearest(name, facts.components) is not None
+    return unknown_component(name, facts) if close else None
+
+
+def _new_name(name: str | None, facts: Facts) -> tuple[str, ...]:
+    if name is None or name in facts.components:
+        return ()
+    return (f"Nothing of {name} is on its way or in production yet: it holds what is pushed under that name",)
 
 
 def unknown_component(name: str | None, facts: Facts) -> str | None:

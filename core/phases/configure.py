@@ -29,7 +29,7 @@ def configure(command: Configure, facts: Facts) -> Verdict:
         _which_region(command, facts)
         or url_refused(command.url, command.role, facts.policy)
         or _in_use(command.role, region, going_on)
-        or _wrong_agent(command, region, probe, facts.policy)
+        or _wrong_agent(command, region, probe, facts)
         or _anothers(command, region, probe, facts)
     )
     if refused:
@@ -152,7 +152,7 @@ def _is_there(d: Deployment, place: str) -> bool:
     return going_on or not (row.unasked or row.observed in ("withdrawn", "restored"))
 
 
-def _wrong_agent(command: Configure, region: str, probe: Probe, policy: Policy) -> Refused | None:
+def _wrong_agent(command: Configure, region: str, probe: Probe, facts: Facts) -> Refused | None:
     about = probe.about
     if about is None:
         return None
@@ -161,10 +161,12 @@ def _wrong_agent(command: Configure, region: str, probe: Probe, policy: Policy) 
             "Mainframes are not configured: they call OMEGA")  # fmt: skip
         return Refused("role", f"The agent at {command.url} has the role {about.role}, not {command.role}. {right}")
     if command.role == "omega" and about.region and about.region.lower() != region:
-        right = f"`deploy configure omega {command.url} {command.name} --region {about.region.lower()}`"
-        return Refused("region", f"The agent at {command.url} is of the region {about.region}, not {region}. {right}, "
-                                 "or mend `region` in the agent's settings")  # fmt: skip
-    wanted = policy.min_platform_version
+        theirs = about.region.lower()
+        there = f"`deploy configure omega {command.url} {command.name} --region {theirs}`, or mend"
+        right = "Mend" if _anothers(command, theirs, probe, facts) else there
+        return Refused("region", f"The agent at {command.url} is of the region {about.region}, not {region}. {right} "
+                                 "`region` in the agent's settings")  # fmt: skip
+    wanted = facts.policy.min_platform_version
     if wanted and _version(about.platform_version) < _version(wanted):
         has = about.platform_version or "an unknown version"
         return Refused("platform", f"{command.url} runs platform {has}; settings ask for {wanted} or newer. "
@@ -237,6 +239,6 @@ def _left_behind(event: ServerConfigured, facts: Facts) -> tuple[str, ...]:
 
 def _http_warning(command: Configure) -> tuple[str, ...]:
     parts = urlsplit(command.url)
-    if command.role == "public" and parts.scheme == "http":
+    if command.role == "public" and parts.scheme == "http" and not loopback(parts.hostname or ""):
         return ("Warning: over plain http anybody between can read and change what is sent. Use https",)
     return ()

@@ -234,7 +234,7 @@ def health_seen(outcome: HealthSeen, d: Deployment) -> tuple[DeploymentEvent, ..
         return None
     unwell = outcome.region in d.unwell
     if not outcome.well and not unwell:
-        return (HealthWorsened(outcome.region, outcome.why),)
+        return (HealthWorsened(outcome.region, outcome.why, outcome.silent),)
     if outcome.well and unwell:
         return (HealthRecovered(outcome.region),)
     return ()

@@ -39,7 +39,7 @@ def duties(d: Deployment, seen: Observed, facts: Facts, poll: float) -> Step:
     step = let_in(d, seen, facts, poll) or Wait(None)
     if not watched(d, facts.now) or not isinstance(step, Wait):
         return step
-    watch = _watch(d, seen)
+    watch = _watch(d, seen, facts)
     return _sooner(watch, step) if isinstance(watch, Wait) else watch
 
 
@@ -47,9 +47,14 @@ def _sooner(one: Wait, other: Wait) -> Wait:
     return other if one.seconds is None or (other.seconds is not None and other.seconds < one.seconds) else one
 
 
-def _watch(d: Deployment, seen: Observed) -> Step:
-    """Worse health on OMEGA after completion is told, with the way back; it does not roll back by itself."""
+def _watch(d: Deployment, seen: Observed, facts: Facts) -> Step:
+    """Worse health on OMEGA after completion is told, with the way back; it does not roll back by itself.
+
+    Where another release came after it, that one is watched."""
     for region in d.regions:
+        runs = facts.lane.running(region)
+        if runs is None or (runs.id, runs.attempt) != (d.id, d.attempt):
+            continue
         place = omega(region)
         if place not in seen.states and place not in seen.away:
             return Look(place)
@@ -63,7 +68,7 @@ def _watch(d: Deployment, seen: Observed) -> Step:
 
 def _health(d: Deployment, place: str, region: str, seen: Observed) -> HealthSeen:
     if place in seen.away:
-        return HealthSeen(region, False, f"OMEGA {region} does not answer: {seen.away[place]}")
+        return HealthSeen(region, False, f"OMEGA {region} does not answer: {seen.away[place]}", silent=True)
     runs = runs_at(place, d.component, seen)
     if runs is not None and (runs.wanted != d.digest or runs.status == "switching"):
         return HealthSeen(region, True)  # another deployment is changing it, and tells how that goes

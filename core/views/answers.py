@@ -160,7 +160,9 @@ def _production_line(lanes: Sequence[Lane], since: Mapping[str, datetime], facts
         for ref in lane.releases:
             at = since.get(ref.key)
             when = f" since {say.clock(at, zone, facts.now)}" if at else ""
-            running.append(f"{ref.name} ({lane.component}){when}")
+            regions = [region for region, runs in lane.current if runs and runs.key == ref.key]
+            where = "" if len(regions) == len(lane.current) else f" on OMEGA {say.listed(regions)}"
+            running.append(f"{ref.name} ({lane.component}){where}{when}")
     return f"Production: {', '.join(running)}." if running else "Production: nothing yet."
 
 

@@ -11,7 +11,7 @@ from core import commands as c
 from core.announce import named
 from core.cards import Card
 from core.events import LaneTaken, Paused, Resumed, RollbackStarted
-from core.facts import Facts
+from core.facts import Facts, Refused
 from core.moments import flat
 from core.people import Grant
 from core.phases import blocks
@@ -434,3 +434,14 @@ def test_the_status_says_behind_whom_it_is_queued() -> None:
     world.done(CY, c.Approve("v1"))
     (line,) = _under_way(world)
     assert ", starts 20:00 at the earliest, queued behind v2 (deploying). Alice Ng" in line
+
+
+def test_a_component_that_is_close_to_a_known_one_is_mistyped_and_another_is_new() -> None:
+    world = waiting("v1", "docs")
+    refused = world.says(EVE, c.Lock("audit", "dosc"))
+    assert isinstance(refused, Refused)
+    assert refused.why.startswith("No component dosc is known; nearest: docs")
+    locked = world.done(EVE, c.Lock("audit", "billing"))
+    assert locked[1] == (
+        "Nothing of billing is on its way or in production yet: it holds what is pushed under that name"
+    )

@@ -16,11 +16,12 @@ from core.phases.configure import configure
 from core.ports import Probe, ServerFault
 from core.release.wire import About, State
 from core.stages import Stage
-from core.state import Deployment, ManifestFacts
+from core.state import Deployment, Lane, ManifestFacts, ReleaseRef, Server
+from core.views.answers import AlphaSeen, status
 from core.views.card import deployment_card
 from tests.core.support import laws
 from tests.core.support.servers import Omega
-from tests.core.support.team import ALICE, BO, CY, EVE, HOME, OMEGA_EU, OMEGA_US, START, VI
+from tests.core.support.team import ALICE, BO, CY, EVE, HOME, OMEGA_EU, OMEGA_US, POLICY, START, VI
 from tests.core.support.world import World, digest_of, fleet
 
 EUE = c.Configure("omega", "https://eue.omega.test", "Prod", "eue")
@@ -437,3 +438,22 @@ def test_what_another_gave_a_region_that_was_asked_for_nothing_stays_there() -> 
     world.settle(500)
     assert (of(world, "v3").stage, runs(world, "eu")) == (Stage.ROLLED_BACK, digest_of("v2"))
     assert world.outbox[-1].card.lines == ("Nothing was pushed to OMEGA",)
+
+
+def test_advice_that_would_be_refused_is_not_given() -> None:
+    """The one region there is was configured without a name, and its agent has one since."""
+    here = Server("omega", "main", "Prod", "https://eu.omega.test", EVE.id, START, "ab" * 32)
+    about = About(version="1", role="omega", name="x", region="eu", public_key="ab" * 32, now=START)
+    facts = Facts(START, POLICY, (EVE,), (here,), EVE, HOME, probe=Probe("agent", about=about))
+    verdict = configure(c.Configure("omega", "https://eu.omega.test", "Prod"), facts)
+    assert isinstance(verdict, Refused)
+    assert verdict.why == (
+        "The agent at https://eu.omega.test is of the region eu, not main. Mend `region` in the agent's settings"
+    )
+
+
+def test_the_status_names_regions_where_they_run_different_releases() -> None:
+    ref = ReleaseRef("v1", 1, "ab" * 32, 1)
+    lanes = (Lane("main", current=(("eu", replace(ref, id="v2")), ("us", ref))), Lane("api", current=(("eu", ref),)))
+    card = status((), lanes, {}, AlphaSeen("ALPHA", 0, None), Facts(START, POLICY, ()), "UTC")
+    assert card.lines[-2] == "Production: v2 (main) on OMEGA eu, v1 (main) on OMEGA us, v1 (api)."

@@ -41,7 +41,7 @@ from core.release.wire import (
     State,
 )
 from core.stages import Stage
-from core.state import PUBLIC
+from core.state import PUBLIC, ReleaseRef
 from core.workflow import conclude, due
 from tests.core.support.making import DIGEST, OLD, Making, in_stage, made
 from tests.core.support.team import BO, OMEGA_EU, OMEGA_US, POLICY, PUBLIC_SERVER, START
@@ -430,7 +430,7 @@ WATCH = {
     "away for once": (away(EU), fx.Wait(s.POLL_SLOW)),
     "away again": (
         replace(away(EU), missed=frozenset({EU})),
-        HealthSeen("eu", False, f"OMEGA eu does not answer: {AWAY}"),
+        HealthSeen("eu", False, f"OMEGA eu does not answer: {AWAY}", silent=True),
     ),
     "forgotten": (host(EU), HealthSeen("eu", False, "OMEGA eu no longer runs v1")),
     "another on its way": (host(EU, (), component("switching", 8, DIGEST, OTHER)), fx.Wait(s.POLL_SLOW)),
@@ -443,6 +443,15 @@ WATCH = {
 def test_production_is_watched_after_completion(found: str) -> None:
     seen, wanted = WATCH[found]
     assert step(watched(), seen) == wanted
+
+
+def test_what_another_release_replaced_is_watched_no_more() -> None:
+    """A restart of its agent would ask for a rollback of each that completed lately."""
+    making = watched()
+    newer = replace(making.lane, current=(("eu", ReleaseRef("v2", 1, OTHER, 8)),))
+    silent = replace(away(EU), missed=frozenset({EU}))
+    assert isinstance(step(making, silent), HealthSeen)
+    assert step(making, silent, lane=newer) == fx.Wait(s.POLL_SLOW)
 
 
 def test_worse_health_is_told_once_and_so_is_its_end() -> None:

@@ -112,6 +112,10 @@ export class Messages {
     if (old) exchange(old, fresh);
     else this.insert(list, fresh, message.number);
     if (atEnd || message.kind === "said") panel.scrollTop = panel.scrollHeight;
+    if (atEnd && !old && fresh.offsetHeight > panel.clientHeight) {
+      // What is taller than the window is read from its beginning.
+      panel.scrollTop += fresh.getBoundingClientRect().top - panel.getBoundingClientRect().top;
+    }
   }
 
   insert(list, fresh, number) {
