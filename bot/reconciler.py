@@ -221,14 +221,15 @@ class Reconciler:
         return left if seconds is None else min(seconds, left)
 
     async def _perform(self, effect: fx.Effect, seen: fx.Observed, facts: Facts, lease: Lease) -> fx.Observed:
-        """`seen` with what came of the effect. One that is refused for good fails the stage."""
+        """`seen` with what came of the effect. One that is refused for good fails the stage, perhaps only later."""
         try:
             seen = await self._effects.perform(effect, seen, facts)
         except (ServerFault, ArtifactProblem) as fault:
             if (isinstance(fault, ServerFault) and fault.temporary) or not _fails_by_it(facts):
                 raise
             failed = StepFailed(str(fault), _region(effect), unseen=isinstance(effect, fx.Look))
-            await self._service.observe(lease.key, failed, lease)
+            if not await self._service.observe(lease.key, failed, lease):
+                raise
             return fx.Observed()
         log.debug("performed", deployment=lease.key, effect=type(effect).__name__)
         return seen

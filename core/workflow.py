@@ -224,12 +224,8 @@ def _concluded(outcome: Outcome, d: Deployment, facts: Facts) -> tuple[Deploymen
                 else deploy.region_healthy(outcome, d)
             )
         case StepFailed():
-            return (
-                push.failed(outcome, d)
-                or verify_failed(outcome, d)
-                or deploy.failed(outcome, d)
-                or rollback.failed(outcome, d)
-            )
+            found = (one(outcome, d) for one in (push.failed, verify_failed, deploy.failed, rollback.failed))
+            return next((events for events in found if events is not None), None)
         case FleetSeen():
             return _fleet_seen(outcome, d, facts)
         case FreezeOver():

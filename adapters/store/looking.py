@@ -1,4 +1,4 @@
-"""A look into the database that changes nothing in it: no schema is migrated, no mode set. SQLite makes its -wal and -shm."""
+"""A look into the database: no schema is migrated, no mode set, nothing written. SQLite makes its -wal and -shm."""
 
 from __future__ import annotations
 

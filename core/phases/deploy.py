@@ -42,7 +42,7 @@ from core.facts import (
 from core.phases.common import does_not_fit, stale_click
 from core.policy import left_out_still
 from core.stages import Stage
-from core.state import Deployment, Mainframe, omega
+from core.state import PUBLIC, Deployment, Mainframe, omega
 
 _HELD = frozenset({Stage.SCHEDULED, Stage.DEPLOYING, Stage.DISTRIBUTING})
 """The stages that can be held."""
@@ -153,7 +153,15 @@ def is_switched(d: Deployment, region: str) -> bool:
 def failed(outcome: StepFailed, d: Deployment) -> tuple[DeploymentEvent, ...] | None:
     if d.stage not in (Stage.DEPLOYING, Stage.DISTRIBUTING):
         return None
+    if d.stage is Stage.DEPLOYING and outcome.unseen and _come(d, but=outcome.region):
+        return ()  # what others begin to run is known first; it is looked for again
     return (Failed(d.stage, outcome.why, outcome.region, outcome.newer),)
+
+
+def _come(d: Deployment, but: str | None) -> bool:
+    """Whether another region was asked to run it, and does not yet."""
+    others = [row for row in d.placements if row.server not in (PUBLIC, omega(but or ""))]
+    return any(row.observed == "starting" and not row.unasked for row in others)
 
 
 def fleet_seen(outcome: FleetSeen, d: Deployment, facts: Facts) -> tuple[DeploymentEvent, ...] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core import say
-from core.effects import Desire, Observed, Package, Step, Upload, Wait
+from core.effects import Desire, Look, Observed, Package, Step, Upload, Wait
 from core.facts import RegionHealthy, RegionReady, StepFailed
 from core.phases.deploy import is_switched
 from core.release.wire import ComponentState, Release
@@ -20,15 +22,24 @@ def deploying(d: Deployment, seen: Observed, poll: float) -> Step:
     release = release_of(d)
     if not d.packaged:
         return seen.package or Package(omega(d.regions[0]), release)
-    waiting: Wait | None = None
-    for region in d.regions:
-        if is_switched(d, region):
-            continue
-        step = switch(d, omega(region), region, release, seen, poll)
-        if not isinstance(step, Wait):
-            return step
-        waiting = step
-    return waiting or Wait(poll)
+    steps = [
+        (region, switch(d, omega(region), region, release, seen, poll))
+        for region in d.regions
+        if not is_switched(d, region)
+    ]
+    failed = next((step for _, step in steps if isinstance(step, StepFailed)), None)
+    if failed is not None:
+        return _before(failed, d, steps, seen, poll)
+    waiting = [step for _, step in steps if isinstance(step, Wait)]
+    return next((step for _, step in steps if not isinstance(step, Wait)), None) or next(iter(waiting), Wait(poll))
+
+
+def _before(failed: StepFailed, d: Deployment, steps: Sequence[tuple[str, Step]], seen: Observed, poll: float) -> Step:
+    """Where one region has failed no other begins, but what was begun is seen to its end: it may be in production."""
+    begun = [(region, step) for region, step in steps if region not in d.unasked]
+    seen_to = next((step for _, step in begun if isinstance(step, RegionHealthy | Look)), None)
+    coming = any(isinstance(step, Wait) and omega(region) in seen.states for region, step in begun)
+    return seen_to or (Wait(poll) if coming else failed)
 
 
 def switch(d: Deployment, place: str, region: str, release: Release, seen: Observed, poll: float) -> Step:

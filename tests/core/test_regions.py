@@ -457,3 +457,31 @@ def test_the_status_names_regions_where_they_run_different_releases() -> None:
     lanes = (Lane("main", current=(("eu", replace(ref, id="v2")), ("us", ref))), Lane("api", current=(("eu", ref),)))
     card = status((), lanes, {}, AlphaSeen("ALPHA", 0, None), Facts(START, POLICY, ()), "UTC")
     assert card.lines[-2] == "Production: v2 (main) on OMEGA eu, v1 (main) on OMEGA us, v1 (api)."
+
+
+def test_what_was_begun_in_one_region_is_seen_to_its_end_before_another_fails_all() -> None:
+    """It runs in production: status, lane and a rollback have to know."""
+    world = world_with()
+    world.done(ALICE, c.Push("v2", "some change"))
+    world.settle(500)
+    world.done(ALICE, c.Verify("v2"))
+    world.settle(500)
+    world.omegas["eu"].slow = True
+    world.done(BO, c.Approve("v2"))
+    world.done(CY, c.Approve("v2"))
+    for _ in range(20):
+        world.tick()
+    assert (of(world, "v2").stage, of(world, "v2").unasked) == (Stage.DEPLOYING, ("eue",))
+    world.omegas["eu"].slow = False
+    world.settle(500)
+    d = of(world, "v2")
+    assert (d.stage, runs(world, "eu")) == (Stage.FAILED, digest_of("v2"))
+    running = world.lanes["main"].running("eu")
+    assert running is not None
+    assert running.id == "v2"
+    lines = deployment_card(d, world.facts(VI, d), "UTC").lines
+    assert lines[3:5] == ("OMEGA eu: runs it", "OMEGA eue: given nothing of it")
+    world.done(ALICE, c.Rollback("v2"))
+    world.settle(500)
+    assert runs(world, "eu") == digest_of("v1")
+    holds(world)

@@ -6,7 +6,7 @@ from core import say
 from core.cards import Bar
 from core.facts import Facts
 from core.stages import Stage
-from core.state import PUBLIC, Deployment
+from core.state import PUBLIC, Deployment, Placement
 from core.views.card.fleet import back_again, frozen, left_out, owner_level, reached
 from core.views.card.progress import Progress
 
@@ -35,6 +35,18 @@ def _regions(d: Deployment, facts: Facts, zone: str) -> tuple[str, ...]:
         for place in d.placements
         if place.server != PUBLIC and place.observed == "healthy" and place.since
     )
+
+
+def of_each(d: Deployment) -> tuple[str, ...]:
+    """How far it came in each of several regions."""
+    rows = [place for place in d.placements if place.server != PUBLIC]
+    return tuple(f"OMEGA {row.server.removeprefix('omega/')}: {_came(row)}" for row in rows) if len(rows) > 1 else ()
+
+
+def _came(row: Placement) -> str:
+    if row.unasked:
+        return "given nothing of it"
+    return "runs it" if row.observed == "healthy" else "asked to run it, and not healthy"
 
 
 def distributing(d: Deployment, facts: Facts, zone: str) -> tuple[str | Bar, ...]:

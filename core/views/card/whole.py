@@ -13,7 +13,7 @@ from core.state import Check, Deployment
 from core.views.card.approval import awaiting, scheduled
 from core.views.card.buttons import buttons
 from core.views.card.fleet import fleet_bar
-from core.views.card.production import completed, deploying, distributing, rollback, runs_now
+from core.views.card.production import completed, deploying, distributing, of_each, rollback, runs_now
 from core.views.card.progress import Progress
 from core.views.card.public import planned, slot_url, staging, verifying
 
@@ -151,7 +151,7 @@ def _failed(d: Deployment, facts: Facts) -> tuple[str, ...]:
     if d.touched:
         fleet = (fleet_bar(d),) if d.failed_in is Stage.DISTRIBUTING and d.mainframes else ()
         shown = tuple(f"{bar.text}, {bar.after}" for bar in fleet)
-        return (d.failure or "", *shown, f"Next: `deploy retry {d.name}`, or `deploy rollback {d.name}`")
+        return (d.failure or "", *of_each(d), *shown, f"Next: `deploy retry {d.name}`, or `deploy rollback {d.name}`")
     return (d.failure or "", f"P{untouched[1:]}", f"Next: `deploy retry {d.name}`, or `deploy cancel {d.name}`")
 
 

@@ -284,7 +284,8 @@ class World:
                 raise
             place = getattr(effect, "place", "")
             region = place.removeprefix("omega/") if place.startswith("omega/") else None
-            self.observe(key, StepFailed(str(fault), region, unseen=isinstance(effect, fx.Look)))
+            if not self.observe(key, StepFailed(str(fault), region, unseen=isinstance(effect, fx.Look))):
+                raise
             return fx.Observed()
 
     def _act(self, effect: fx.Effect, seen: fx.Observed, key: str) -> fx.Observed:
