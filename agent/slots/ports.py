@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Collection
+
+_ANY = range(24_000, 32_768)
+"""Below the ports that Linux gives to connections which go out (net.ipv4.ip_local_port_range): none of those takes one
+in the moment between the look and the release's own bind."""
+_TRIES = 64
 
 
 class NoPort(Exception):
@@ -22,7 +28,7 @@ class Ports:
         if before and self.is_free(before):
             return before
         if self._bounds is None:
-            return self._any()
+            return self._any(taken)
         low, high = self._bounds
         for port in range(low, high + 1):
             if port not in taken and self.is_free(port):
@@ -37,7 +43,10 @@ class Ports:
                 return False
             return True
 
-    def _any(self) -> int:
+    def _any(self, taken: Collection[int]) -> int:
+        for port in random.sample(_ANY, _TRIES):
+            if port not in taken and self.is_free(port):
+                return port
         with self._socket() as probe:
             probe.bind((self._host, 0))
             return int(probe.getsockname()[1])
