@@ -210,9 +210,12 @@ async def _said_and_killed(journey: Journey, step: str, kill: Kill) -> None:
     await asyncio.sleep(kill.after)
     if kill.victim == "bot":
         await bot.kill()
-        await asyncio.gather(saying, return_exceptions=True)
+        (answer,) = await asyncio.gather(saying, return_exceptions=True)
         await bot.start()
-        await bot.says(*journey.words(step))  # who has no answer says it again
+        if isinstance(answer, NoBot):
+            await bot.says(*journey.words(step))  # who has no answer says it again
+        else:
+            assert not isinstance(answer, BaseException), answer
     else:
         on.kill(kill.victim)
         on.launch(kill.victim, tied=kill.whole)
