@@ -325,5 +325,9 @@ def _missing(d: Deployment) -> str:
         case Stage.DISTRIBUTING:
             return "OMEGA did not take the distribution on"
         case _:
-            late = [row.server.replace("omega/", "OMEGA ") for row in d.placements if row.observed == "starting"]
-            return f"{say.listed(late)} did not become healthy" if late else "the mainframes did not answer"
+            silent = [f"OMEGA {region}" for region in d.unasked]
+            late = [row.server.replace("omega/", "OMEGA ") for row in d.placements
+                    if row.observed == "starting" and not row.unasked]  # fmt: skip
+            found = (f"{say.listed(silent)} could not be asked" if silent else "",
+                     f"{say.listed(late)} did not become healthy" if late else "")  # fmt: skip
+            return "; ".join(filter(None, found)) or "the mainframes did not answer"

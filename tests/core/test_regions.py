@@ -485,3 +485,15 @@ def test_what_was_begun_in_one_region_is_seen_to_its_end_before_another_fails_al
     world.settle(500)
     assert runs(world, "eu") == digest_of("v1")
     holds(world)
+
+
+def test_a_region_that_was_silent_all_the_time_is_not_said_to_be_unhealthy() -> None:
+    world = with_us("v2")
+    world.omegas["us"].away = True
+    ship(world, "v3")
+    world.now += timedelta(hours=1)
+    world.settle(500)
+    d = of(world, "v3")
+    assert (d.stage, d.unasked) == (Stage.FAILED, ("us",))
+    assert d.failure is not None
+    assert d.failure.endswith("OMEGA us could not be asked")
