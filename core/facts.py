@@ -200,7 +200,7 @@ class StepFailed:
     newer: int = 0
     """The generation that OMEGA was given by another, where that is why; the next try has to be above it."""
     unseen: bool = False
-    """Whether the server could not even be looked at."""
+    """Whether what it was to change cannot be seen there: the server does not answer, or what runs is another's."""
 
 
 @dataclass(frozen=True, slots=True)

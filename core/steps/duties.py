@@ -50,7 +50,8 @@ def _sooner(one: Wait, other: Wait) -> Wait:
 def _watch(d: Deployment, seen: Observed, facts: Facts) -> Step:
     """Worse health on OMEGA after completion is told, with the way back; it does not roll back by itself.
 
-    Where another release came after it, that one is watched."""
+    Where another release came after it, that one is watched.
+    """
     for region in d.regions:
         runs = facts.lane.running(region)
         if runs is None or (runs.id, runs.attempt) != (d.id, d.attempt):

@@ -44,11 +44,15 @@ def world_with(*, mistyped: bool = True) -> World:
     return world
 
 
-def ship(world: World, update: str) -> None:
+def prove(world: World, update: str) -> None:
     world.done(ALICE, c.Push(update, "some change"))
     world.settle(500)
     world.done(ALICE, c.Verify(update))
     world.settle(500)
+
+
+def ship(world: World, update: str) -> None:
+    prove(world, update)
     world.done(BO, c.Approve(update))
     world.done(CY, c.Approve(update))
     world.settle(500)
@@ -118,10 +122,7 @@ def test_where_no_region_was_asked_only_the_slot_is_undone_and_the_lane_is_free(
 def test_a_region_whose_answer_was_lost_counts_as_asked_and_has_to_be_restored() -> None:
     """It may run the release: the program died after it had asked, and before it heard anything."""
     world = world_with(mistyped=False)
-    world.done(ALICE, c.Push("v2", "some change"))
-    world.settle(500)
-    world.done(ALICE, c.Verify("v2"))
-    world.settle(500)
+    prove(world, "v2")
     world.done(BO, c.Approve("v2"))
     world.done(CY, c.Approve("v2"))
     steps = 0
@@ -170,10 +171,7 @@ def test_the_next_in_the_queue_expects_what_the_region_runs() -> None:
     ship(world, "v3")
     assert (of(world, "v3").stage, of(world, "v3").unasked) == (Stage.FAILED, ("us",))
     world.updates["v4"] = ManifestFacts("main")
-    world.done(ALICE, c.Push("v4", "some change"))
-    world.settle(500)
-    world.done(ALICE, c.Verify("v4"))
-    world.settle(500)
+    prove(world, "v4")
     world.done(ALICE, c.Rollback("v3"))
     world.now += timedelta(seconds=1)
     world.done(BO, c.Approve("v4"))
@@ -210,10 +208,7 @@ def test_a_mistyped_region_is_taken_out_and_everybody_hears_of_it() -> None:
 
 def test_votes_for_a_region_that_is_taken_out_fall() -> None:
     world = world_with()
-    world.done(ALICE, c.Push("v2", "some change"))
-    world.settle(500)
-    world.done(ALICE, c.Verify("v2"))
-    world.settle(500)
+    prove(world, "v2")
     world.done(BO, c.Approve("v2"))
     world.done(EVE, c.Unconfigure("eue"))
     world.settle(500)
@@ -245,10 +240,7 @@ def test_a_region_that_is_about_to_be_asked_stays_in() -> None:
     world = world_with(mistyped=False)
     world.omegas["us"] = Omega(name="us", away=True)
     world.done(EVE, c.Configure("omega", "https://us.omega.test", "US", "us"))
-    world.done(ALICE, c.Push("v2", "some change"))
-    world.settle(500)
-    world.done(ALICE, c.Verify("v2"))
-    world.settle(500)
+    prove(world, "v2")
     world.done(BO, c.Approve("v2"))
     world.done(CY, c.Approve("v2"))
     world.tick()
@@ -462,10 +454,7 @@ def test_the_status_names_regions_where_they_run_different_releases() -> None:
 def test_what_was_begun_in_one_region_is_seen_to_its_end_before_another_fails_all() -> None:
     """It runs in production: status, lane and a rollback have to know."""
     world = world_with()
-    world.done(ALICE, c.Push("v2", "some change"))
-    world.settle(500)
-    world.done(ALICE, c.Verify("v2"))
-    world.settle(500)
+    prove(world, "v2")
     world.omegas["eu"].slow = True
     world.done(BO, c.Approve("v2"))
     world.done(CY, c.Approve("v2"))
